@@ -1,0 +1,148 @@
+"""Reads the environment once into a frozen Config and refuses to start on a bad value, naming it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from kernel.errors import ConfigError
+from kernel.log import LogFormat
+
+Role = Literal["owner", "worker", "web"]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Durations are in seconds. `database_url` logs in as somebody who may act as all three roles, unless
+    `database_url_worker` and `database_url_web` give the other two logins of their own."""
+
+    database_url: str = ""
+    database_url_worker: str = ""
+    database_url_web: str = ""
+    redis_url: str = ""
+    redis_prefix: str = "trovato"
+
+    host: str = "127.0.0.1"
+    port: int = 3000
+    site_url: str = ""
+    site_name: str = "Trovato"
+    theme: str = ""
+    var: Path = Path("var")
+    plugins_dir: Path = Path("plugins")
+    templates_dir: Path = Path("templates")
+    web_processes: int = 1
+    worker_processes: int = 1
+    log_level: str = "INFO"
+    log_format: LogFormat = "auto"
+
+    max_body_bytes: int = 2_000_000
+    save_wait_s: float = 2.0
+    lease_s: float = 30.0
+    sweep_every_s: float = 2.0
+    poll_every_s: float = 2.0
+    interactive_slots: int = 8
+    background_slots: int = 4
+    session_ttl_s: float = 86_400.0
+    login_link_ttl_s: float = 86_400.0
+    cache_entries: int = 4_000
+    cache_ttl_s: float = 3_600.0
+    generation_poll_s: float = 0.5
+    database_pool: int = 10
+    ready_instances: int = 4
+    plugin_memory_mb: int = 64
+    plugin_cpu_ms: float = 100.0
+    secure_cookies: bool = field(default=False)
+
+    def url_for_role(self, role: Role) -> str:
+        own = {"owner": "", "worker": self.database_url_worker, "web": self.database_url_web}[role]
+        return own or self.database_url
+
+    @property
+    def public_url(self) -> str:
+        return self.site_url or f"http://localhost:{self.port}"
+
+
+def read_config(env: Mapping[str, str]) -> Config:
+    """Every mistake is reported at once. Raises ConfigError."""
+    reader = _Reader(env)
+    site_url = reader.url("SITE_URL", "", ("http", "https")).rstrip("/")
+    config = Config(
+        database_url=reader.url("DATABASE_URL", "", ("postgresql", "postgres")),
+        database_url_worker=reader.url("DATABASE_URL_WORKER", "", ("postgresql", "postgres")),
+        database_url_web=reader.url("DATABASE_URL_WEB", "", ("postgresql", "postgres")),
+        redis_url=reader.url("REDIS_URL", "", ("redis", "rediss", "unix")),
+        redis_prefix=reader.text("REDIS_PREFIX", "trovato"),
+        host=reader.text("TROVATO_HOST", "127.0.0.1"),
+        port=int(reader.number("PORT", 3000, 1, 65_535)),
+        site_url=site_url,
+        site_name=reader.text("SITE_NAME", "Trovato"),
+        theme=reader.text("TROVATO_THEME", ""),
+        var=Path(reader.text("TROVATO_VAR", "var")).absolute(),
+        plugins_dir=Path(reader.text("TROVATO_PLUGINS", "plugins")).absolute(),
+        templates_dir=Path(reader.text("TROVATO_TEMPLATES", "templates")).absolute(),
+        web_processes=int(reader.number("WEB_PROCESSES", 1, 1, 64)),
+        worker_processes=int(reader.number("WORKER_PROCESSES", 1, 1, 64)),
+        log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+        log_format=reader.choice("LOG_FORMAT", "auto", ("auto", "json", "console")),  # type: ignore[arg-type]  # checked
+        max_body_bytes=int(reader.number("MAX_BODY_BYTES", 2_000_000, 1_000, 1_000_000_000)),
+        save_wait_s=reader.number("SAVE_WAIT_S", 2.0, 0.0, 30.0),
+        session_ttl_s=reader.number("SESSION_TTL_S", 86_400.0, 60.0, 31_536_000.0),
+        secure_cookies=reader.flag("SECURE_COOKIES", site_url.startswith("https://")),
+    )
+    if bool(config.database_url) != bool(config.redis_url):
+        missing = "REDIS_URL" if config.database_url else "DATABASE_URL"
+        reader.problems.append(
+            f"{missing} is not set, while the other one of DATABASE_URL and REDIS_URL is."
+            " Set both to use your own servers, or neither to use the embedded ones."
+        )
+    if reader.problems:
+        raise ConfigError(reader.problems)
+    return config
+
+
+class _Reader:
+    """Collects a complaint per variable instead of stopping at the first."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self.env = env
+        self.problems: list[str] = []
+
+    def text(self, name: str, default: str) -> str:
+        return self.env.get(name, "").strip() or default
+
+    def number(self, name: str, default: float, low: float, high: float) -> float:
+        raw = self.text(name, str(default))
+        try:
+            value = float(raw)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            self.problems.append(f"{name} must be a number from {low:g} to {high:g}, not {raw!r}.")
+            return default
+        return value
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        raw = self.text(name, default)
+        if raw not in allowed:
+            self.problems.append(f"{name} must be one of {', '.join(allowed)}, not {raw!r}.")
+            return default
+        return raw
+
+    def flag(self, name: str, default: bool) -> bool:
+        return self.choice(name, "true" if default else "false", ("true", "false")) == "true"
+
+    def url(self, name: str, default: str, schemes: tuple[str, ...]) -> str:
+        raw = self.text(name, default)
+        if not raw:
+            return raw
+        try:
+            parts = urlsplit(raw)
+            parts.port  # noqa: B018  # a port that is not a number raises here
+        except ValueError:
+            parts = None
+        if parts is None or parts.scheme not in schemes:
+            # The value may hold a password, so it is not repeated.
+            self.problems.append(f"{name} must be a URL that starts with {' or '.join(s + '://' for s in schemes)}.")
+            return default
+        return raw

@@ -1,0 +1,1 @@
+"""PostgreSQL: pool, transactions, migrations. The only door to asyncpg."""

@@ -1,0 +1,135 @@
+"""A pool of connections that speak as one of the three roles, and the transactions on them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+import asyncpg
+import orjson
+
+from kernel.config import Role
+from kernel.errors import Unavailable
+from kernel.log import get_logger
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+Record: TypeAlias = asyncpg.Record
+
+log = get_logger(__name__)
+
+# What asyncpg raises when the server is away, as opposed to when it refuses a statement.
+DISCONNECTED = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+)
+
+
+class Transaction:
+    """A connection inside a transaction, and what to do once it has committed."""
+
+    def __init__(self, conn: Connection) -> None:
+        self.conn = conn
+        self._after_commit: list[Callable[[], Awaitable[None]]] = []
+
+    def after_commit(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Run `work` when the commit has succeeded; an error in it is logged, since the commit stands."""
+        self._after_commit.append(work)
+
+    async def run_after_commit(self) -> None:
+        for work in self._after_commit:
+            try:
+                await work()
+            except Exception:  # the effect is committed; whoever repeats lost messages (the sweeper) repeats this
+                log.exception("work after a commit failed")
+
+
+class Database:
+    """The pool of one process."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self._pool = pool
+
+    @classmethod
+    async def open(
+        cls, url: str, *, role: Role, max_size: int = 10, statement_timeout_s: float = 30.0
+    ) -> "Database":
+        """Connect as `role`. Raises Unavailable, with the host but never the password in the message."""
+        try:
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=max_size,
+                init=_prepare_connection,
+                timeout=10,
+                command_timeout=statement_timeout_s + 5,
+                server_settings={
+                    # Set at login and therefore also what RESET ROLE returns to.
+                    "role": f"trovato_{role}",
+                    "application_name": f"trovato {role}",
+                    "statement_timeout": str(int(statement_timeout_s * 1000)),
+                    "idle_in_transaction_session_timeout": "60000",
+                    "timezone": "UTC",
+                },
+            )
+        except DISCONNECTED as error:
+            parts = urlsplit(url)
+            raise Unavailable(
+                f"PostgreSQL at {parts.hostname or 'its socket'}:{parts.port or 5432} does not answer. "
+                "Check DATABASE_URL and that the server runs.",
+                detail=repr(error),
+            ) from error
+        return cls(pool)
+
+    async def close(self) -> None:
+        try:
+            await asyncio.wait_for(self._pool.close(), timeout=10)
+        except TimeoutError:
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Connection]:
+        """A connection on which every statement commits by itself."""
+        async with self._pool.acquire() as conn:
+            yield conn
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        async with self._pool.acquire() as conn:
+            async with conn.transaction():
+                tx = Transaction(conn)
+                yield tx
+        await tx.run_after_commit()
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """One consistent state to read a page from, however many statements it takes."""
+        async with self._pool.acquire() as conn:
+            async with conn.transaction(isolation="repeatable_read", readonly=True):
+                yield conn
+
+    async def ping(self, timeout_s: float) -> bool:
+        """Whether the server answers within the time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                async with self._pool.acquire() as conn:
+                    await conn.fetchval("SELECT 1")
+        except DISCONNECTED:
+            return False
+        return True
+
+
+async def _prepare_connection(conn: Any) -> None:
+    await conn.set_type_codec(
+        "jsonb",
+        encoder=lambda value: b"\x01" + orjson.dumps(value),
+        decoder=lambda data: orjson.loads(data[1:]),
+        schema="pg_catalog",
+        format="binary",
+    )

@@ -1,0 +1,90 @@
+"""Names every background job once, with the typed payload it carries."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Literal
+from uuid import UUID
+
+# Interactive work is waited for by a person; it has slots of its own, so that a batch never delays a save.
+Lane = Literal["interactive", "background"]
+
+
+@dataclass(frozen=True, slots=True)
+class SaveItem:
+    """What the editor submitted, already checked by the form; the worker checks it again before it writes.
+
+    `fields` maps a field's name to `{"value": …}` and, for formatted text, `"format"`. `expected_revision_id` is the
+    revision that the edit started from (None: a new item); another current revision is a conflict.
+    """
+
+    item_id: UUID
+    type: str
+    title: str
+    fields: dict[str, dict[str, Any]]
+    status: int = 1
+    promote: bool = False
+    sticky: bool = False
+    log_message: str = ""
+    expected_revision_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteItem:
+    item_id: UUID
+    expected_revision_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class IndexItem:
+    item_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class RunItemTaps:
+    """`item` is the whole item as it was saved, or as it was before it was deleted."""
+
+    tap: str
+    item: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordLogin:
+    user_id: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SetPassword:
+    """`pass_hash` is made before submitting: a password never stands in the ledger."""
+
+    user_id: UUID
+    pass_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """`timeout_s` is the whole attempt; `max_attempts` counts claims, the last failure leaves the job dead."""
+
+    name: str
+    payload: type
+    lane: Lane
+    timeout_s: float
+    max_attempts: int
+    idempotence: str = field(compare=False)
+
+    def __post_init__(self) -> None:
+        if self.lane == "interactive" and self.timeout_s > 60:
+            raise ValueError(f"Job kind {self.name}: interactive work may take 60 s at most, people wait for it.")
+
+
+SAVE_ITEM: Final = JobKind("save_item", SaveItem, "interactive", 30, 5, "item id and expected revision are in the payload")
+DELETE_ITEM: Final = JobKind("delete_item", DeleteItem, "interactive", 30, 5, "a missing item is already deleted")
+INDEX_ITEM: Final = JobKind("index_item", IndexItem, "background", 60, 5, "recomputed whole from the item")
+RUN_ITEM_TAPS: Final = JobKind("run_item_taps", RunItemTaps, "background", 60, 3, "plugins may see a tap again after a crash")
+RECORD_LOGIN: Final = JobKind("record_login", RecordLogin, "background", 10, 5, "only ever moves the time forward")
+SET_PASSWORD: Final = JobKind("set_password", SetPassword, "interactive", 10, 5, "sets the same hash again")
+
+JOB_KINDS: Final = {
+    kind.name: kind
+    for kind in (SAVE_ITEM, DELETE_ITEM, INDEX_ITEM, RUN_ITEM_TAPS, RECORD_LOGIN, SET_PASSWORD)
+}

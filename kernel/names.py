@@ -1,0 +1,22 @@
+"""Machine names: what one looks like, and the few that the platform itself gives a meaning."""
+
+import re
+from typing import Final
+from uuid import UUID
+
+# Short enough for a Postgres identifier with a prefix (63 bytes), plain enough for a URL and a file name.
+MACHINE_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
+
+LIVE: Final = "live"
+ANONYMOUS_ID: Final = UUID(int=0)
+ANONYMOUS_ROLE: Final = "anonymous user"
+AUTHENTICATED_ROLE: Final = "authenticated user"
+
+
+def is_machine_name(text: str) -> bool:
+    return MACHINE_NAME.fullmatch(text) is not None
+
+
+def has_forbidden_text(text: str) -> bool:
+    """Whether the text holds a NUL or a lone surrogate, which neither PostgreSQL nor UTF-8 can store."""
+    return "\x00" in text or any(0xD800 <= ord(c) <= 0xDFFF for c in text) if not text.isascii() else "\x00" in text
