@@ -1,0 +1,1 @@
+"""A kind of item: its label and the ordered definitions of its fields."""
