@@ -1,0 +1,1 @@
+"""Content: an item has a type, a title, fields, an author and revisions."""

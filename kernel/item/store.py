@@ -1,0 +1,156 @@
+"""Reads and writes rows of `item` and `item_revision`."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from kernel.db.pool import Connection, Record
+from kernel.item.model import Fields, Item
+
+_COLUMNS: Final = """
+    i.id, i.type, i.title, i.author_id, i.status, i.promote, i.sticky, i.created, i.changed, i.fields,
+    i.current_revision_id, i.stage_id, u.name AS author_name
+"""
+
+
+def read_item_row(row: Record) -> Item:
+    return Item(
+        id=row["id"],
+        type=row["type"],
+        title=row["title"],
+        author_id=row["author_id"],
+        status=row["status"],
+        promote=row["promote"],
+        sticky=row["sticky"],
+        created=row["created"],
+        changed=row["changed"],
+        fields=row["fields"],
+        revision_id=row["current_revision_id"],
+        author_name=row["author_name"],
+        stage_id=row["stage_id"],
+    )
+
+
+async def select_item(conn: Connection, item_id: UUID) -> Item | None:
+    row = await conn.fetchrow(
+        f"SELECT {_COLUMNS} FROM item i JOIN users u ON u.id = i.author_id WHERE i.id = $1",  # noqa: S608  # constant
+        item_id,
+    )
+    return read_item_row(row) if row is not None else None
+
+
+async def select_items(conn: Connection, item_ids: Sequence[UUID]) -> list[Item]:
+    """In the order of the ids; an id without a row is left out."""
+    rows = await conn.fetch(
+        f"SELECT {_COLUMNS} FROM item i JOIN users u ON u.id = i.author_id WHERE i.id = ANY($1)",  # noqa: S608  # constant
+        item_ids,
+    )
+    found = {row["id"]: read_item_row(row) for row in rows}
+    return [found[item_id] for item_id in item_ids if item_id in found]
+
+
+async def lock_item(conn: Connection, item_id: UUID) -> UUID | None:
+    """Hold the row until the transaction ends. The current revision, or None without a row."""
+    revision_id: UUID | None = await conn.fetchval(
+        "SELECT current_revision_id FROM item WHERE id = $1 FOR UPDATE", item_id
+    )
+    return revision_id
+
+
+async def insert_item(conn: Connection, item: Item) -> bool:
+    """False when the id is taken already."""
+    inserted = await conn.fetchval(
+        """
+        INSERT INTO item (id, current_revision_id, type, title, author_id, status, created, changed, promote, sticky,
+                          fields, stage_id, search_vector)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, item_search_vector($3, $4, $11))
+        ON CONFLICT (id) DO NOTHING RETURNING true
+        """,
+        item.id,
+        item.revision_id,
+        item.type,
+        item.title,
+        item.author_id,
+        item.status,
+        item.created,
+        item.changed,
+        item.promote,
+        item.sticky,
+        item.fields,
+        item.stage_id,
+    )
+    return inserted is True
+
+
+async def update_item(conn: Connection, item: Item) -> None:
+    """Writes what an edit may change; id, type, author and creation stay."""
+    await conn.execute(
+        """
+        UPDATE item SET current_revision_id = $2, title = $3, status = $4, changed = $5, promote = $6, sticky = $7,
+            fields = $8, search_vector = item_search_vector(type, $3, $8)
+        WHERE id = $1
+        """,
+        item.id,
+        item.revision_id,
+        item.title,
+        item.status,
+        item.changed,
+        item.promote,
+        item.sticky,
+        item.fields,
+    )
+
+
+async def insert_revision(conn: Connection, item: Item, editor_id: UUID, log_message: str) -> None:
+    await conn.execute(
+        """
+        INSERT INTO item_revision (id, item_id, title, status, fields, author_id, created, log_message)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        """,
+        item.revision_id,
+        item.id,
+        item.title,
+        item.status,
+        item.fields,
+        editor_id,
+        item.changed,
+        log_message,
+    )
+
+
+async def delete_item(conn: Connection, item_id: UUID) -> bool:
+    """With all its revisions. False when it was gone already."""
+    deleted = await conn.fetchval("DELETE FROM item WHERE id = $1 RETURNING true", item_id)
+    return deleted is True
+
+
+async def update_search_vector(conn: Connection, item: Item, extra_text: str) -> None:
+    """Recomputes from the row as it stands, and adds what plugins contribute at the lowest weight."""
+    await conn.execute(
+        """
+        UPDATE item SET search_vector =
+            item_search_vector(type, title, fields) || setweight(to_tsvector('simple', $2), 'D')
+        WHERE id = $1
+        """,
+        item.id,
+        extra_text,
+    )
+
+
+async def count_revisions(conn: Connection, item_id: UUID) -> int:
+    count: int = await conn.fetchval("SELECT count(*) FROM item_revision WHERE item_id = $1", item_id)
+    return count
+
+
+async def count_items(conn: Connection) -> dict[str, tuple[int, int]]:
+    """By type: how many are published, and how many are not."""
+    rows = await conn.fetch(
+        "SELECT type, count(*) FILTER (WHERE status = 1) AS published, count(*) AS total FROM item GROUP BY type"
+    )
+    return {row["type"]: (row["published"], row["total"] - row["published"]) for row in rows}
+
+
+async def select_newest_change(conn: Connection) -> datetime | None:
+    newest: datetime | None = await conn.fetchval("SELECT max(changed) FROM item")
+    return newest

@@ -1,0 +1,49 @@
+"""Brings the types that plugins declare into `item_type`, without touching what an administrator changed."""
+
+from kernel.context import Context
+from kernel.item_type.load import ITEM_TYPES_TAG
+from kernel.item_type.model import ItemType, merge_item_types, read_item_type
+from kernel.item_type.store import insert_search_fields, select_item_type_for_update, upsert_item_type
+from kernel.log import get_logger
+from kernel.runtime import Runtime
+from kernel.tap.catalogue import ITEM_INFO
+from kernel.tap.dispatch import dispatch
+from kernel.tap.scope import TapScope
+
+log = get_logger(__name__)
+
+
+async def register_item_types(rt: Runtime, ctx: Context) -> tuple[str, ...]:
+    """Runs where the worker role writes. Returns the names of the types that are new or gained fields."""
+    async with TapScope(rt.plugins, ctx) as scope:
+        dispatched = await dispatch(scope, ITEM_INFO)
+    declared: list[ItemType] = []
+    for plugin, answer in dispatched.answers:
+        for data in answer or []:
+            try:
+                declared.append(read_item_type(data, plugin))
+            except ValueError as mistake:
+                log.warning("an item type was refused", plugin=plugin, reason=str(mistake))
+    changed = [item_type.type for item_type in declared if await _register(rt, item_type)]
+    if changed:
+        await rt.cache.drop([ITEM_TYPES_TAG])
+    return tuple(changed)
+
+
+async def _register(rt: Runtime, declared: ItemType) -> bool:
+    async with rt.db.transaction() as tx:
+        stored = await select_item_type_for_update(tx.conn, declared.type)
+        if stored is not None and stored.plugin not in (None, declared.plugin):
+            log.warning(
+                "an item type belongs to another plugin",
+                type=declared.type,
+                plugin=declared.plugin,
+                owner=stored.plugin,
+            )
+            return False
+        merged = declared if stored is None else merge_item_types(stored, declared)
+        if merged == stored:
+            return False
+        await upsert_item_type(tx.conn, merged)
+        await insert_search_fields(tx.conn, merged)
+    return True
