@@ -4,31 +4,20 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
 import asyncpg
 import orjson
 
 from kernel.config import Role
-from kernel.errors import Unavailable
+from kernel.db.connect import DISCONNECTED, REFUSED, explain_refusal
 from kernel.log import get_logger
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+Connection: TypeAlias = (
+    "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+)
 Record: TypeAlias = asyncpg.Record
 
 log = get_logger(__name__)
-
-# What asyncpg raises when the server is away, as opposed to when it refuses a statement.
-DISCONNECTED = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-)
 
 
 class Transaction:
@@ -46,7 +35,9 @@ class Transaction:
         for work in self._after_commit:
             try:
                 await work()
-            except Exception:  # the effect is committed; whoever repeats lost messages (the sweeper) repeats this
+            except (
+                Exception
+            ):  # the effect is committed; whoever repeats lost messages (the sweeper) repeats this
                 log.exception("work after a commit failed")
 
 
@@ -60,7 +51,7 @@ class Database:
     async def open(
         cls, url: str, *, role: Role, max_size: int = 10, statement_timeout_s: float = 30.0
     ) -> "Database":
-        """Connect as `role`. Raises Unavailable, with the host but never the password in the message."""
+        """Connect as `role`. Raises Unavailable or ConfigError: they name the server, never the password."""
         try:
             pool = await asyncpg.create_pool(
                 url,
@@ -78,13 +69,8 @@ class Database:
                     "timezone": "UTC",
                 },
             )
-        except DISCONNECTED as error:
-            parts = urlsplit(url)
-            raise Unavailable(
-                f"PostgreSQL at {parts.hostname or 'its socket'}:{parts.port or 5432} does not answer. "
-                "Check DATABASE_URL and that the server runs.",
-                detail=repr(error),
-            ) from error
+        except (*DISCONNECTED, *REFUSED) as error:
+            raise explain_refusal(url, error) from error
         return cls(pool)
 
     async def close(self) -> None:

@@ -1,0 +1,51 @@
+"""Opens connections to PostgreSQL and says in a person's words why one could not be opened."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from kernel.errors import ConfigError, TrovatoError, Unavailable
+
+# What asyncpg raises when the server is away, as opposed to when it refuses a statement.
+DISCONNECTED = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+)
+
+# What the server raises when it is there and does not want us.
+REFUSED = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidParameterValueError,
+    asyncpg.InsufficientPrivilegeError,
+)
+
+
+async def connect(url: str, *, application_name: str) -> Any:
+    """One connection outside any pool, as whoever the URL logs in. Raises Unavailable or ConfigError."""
+    try:
+        return await asyncpg.connect(
+            url, timeout=10, server_settings={"application_name": application_name, "timezone": "UTC"}
+        )
+    except (*DISCONNECTED, *REFUSED) as error:
+        raise explain_refusal(url, error) from error
+
+
+def explain_refusal(url: str, error: Exception) -> TrovatoError:
+    """The error to raise instead: it names the server, never the password."""
+    parts = urlsplit(url)
+    server = f"PostgreSQL at {parts.hostname or 'its socket'}:{parts.port or 5432}"
+    if isinstance(error, REFUSED):
+        return ConfigError(
+            [f"{server} refuses the login of DATABASE_URL: {error}. Run `trovato migrate` if it never ran."]
+        )
+    return Unavailable(
+        f"{server} does not answer. Check DATABASE_URL and that the server runs.", detail=repr(error)
+    )
