@@ -143,6 +143,8 @@ class _Reader:
             parts = None
         if parts is None or parts.scheme not in schemes:
             # The value may hold a password, so it is not repeated.
-            self.problems.append(f"{name} must be a URL that starts with {' or '.join(s + '://' for s in schemes)}.")
+            self.problems.append(
+                f"{name} must be a URL that starts with {' or '.join(s + '://' for s in schemes)}."
+            )
             return default
         return raw

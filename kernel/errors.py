@@ -68,7 +68,9 @@ class Invalid(BadInput):
     code = "invalid"
     status = 422
 
-    def __init__(self, problems: Mapping[str, str], message: str = "Some values need your attention.") -> None:
+    def __init__(
+        self, problems: Mapping[str, str], message: str = "Some values need your attention."
+    ) -> None:
         super().__init__(message)
         self.problems = dict(problems)
 

@@ -74,14 +74,24 @@ class JobKind:
 
     def __post_init__(self) -> None:
         if self.lane == "interactive" and self.timeout_s > 60:
-            raise ValueError(f"Job kind {self.name}: interactive work may take 60 s at most, people wait for it.")
+            raise ValueError(
+                f"Job kind {self.name}: interactive work may take 60 s at most, people wait for it."
+            )
 
 
-SAVE_ITEM: Final = JobKind("save_item", SaveItem, "interactive", 30, 5, "item id and expected revision are in the payload")
-DELETE_ITEM: Final = JobKind("delete_item", DeleteItem, "interactive", 30, 5, "a missing item is already deleted")
+SAVE_ITEM: Final = JobKind(
+    "save_item", SaveItem, "interactive", 30, 5, "item id and expected revision are in the payload"
+)
+DELETE_ITEM: Final = JobKind(
+    "delete_item", DeleteItem, "interactive", 30, 5, "a missing item is already deleted"
+)
 INDEX_ITEM: Final = JobKind("index_item", IndexItem, "background", 60, 5, "recomputed whole from the item")
-RUN_ITEM_TAPS: Final = JobKind("run_item_taps", RunItemTaps, "background", 60, 3, "plugins may see a tap again after a crash")
-RECORD_LOGIN: Final = JobKind("record_login", RecordLogin, "background", 10, 5, "only ever moves the time forward")
+RUN_ITEM_TAPS: Final = JobKind(
+    "run_item_taps", RunItemTaps, "background", 60, 3, "plugins may see a tap again after a crash"
+)
+RECORD_LOGIN: Final = JobKind(
+    "record_login", RecordLogin, "background", 10, 5, "only ever moves the time forward"
+)
 SET_PASSWORD: Final = JobKind("set_password", SetPassword, "interactive", 10, 5, "sets the same hash again")
 
 JOB_KINDS: Final = {

@@ -8,10 +8,12 @@ from kernel.errors import Forbidden, LoginRequired, NotFound
 from kernel.item.access import Operation, may, may_view
 from kernel.item.model import Item
 from kernel.item.store import select_item
+from kernel.runtime import Runtime
 
 
-async def get_item(conn: Connection, ctx: Context, item_id: UUID, operation: Operation) -> Item:
-    """Raises NotFound where the actor may not know that it exists, else Forbidden or LoginRequired."""
+async def get_item(_rt: Runtime, ctx: Context, conn: Connection, item_id: UUID, operation: Operation) -> Item:
+    """Read through the caller's connection, so that a page is one snapshot. Raises NotFound where the actor may not
+    know that it exists, else Forbidden or LoginRequired."""
     item = await select_item(conn, item_id)
     if item is None or not may_view(ctx.actor, item):
         raise NotFound("There is no such item.")

@@ -8,9 +8,23 @@ from uuid import UUID
 from kernel.db.pool import Connection, Record
 from kernel.item.model import Fields, Item
 
-_COLUMNS: Final = """
-    i.id, i.type, i.title, i.author_id, i.status, i.promote, i.sticky, i.created, i.changed, i.fields,
-    i.current_revision_id, i.stage_id, u.name AS author_name
+ITEM_COLUMNS: Final = (
+    "id",
+    "type",
+    "title",
+    "author_id",
+    "status",
+    "promote",
+    "sticky",
+    "created",
+    "changed",
+    "fields",
+    "current_revision_id",
+    "stage_id",
+)
+_SELECT: Final = f"""
+    SELECT {", ".join(f"i.{column}" for column in ITEM_COLUMNS)}, u.name AS author_name
+    FROM item i JOIN users u ON u.id = i.author_id
 """
 
 
@@ -33,19 +47,13 @@ def read_item_row(row: Record) -> Item:
 
 
 async def select_item(conn: Connection, item_id: UUID) -> Item | None:
-    row = await conn.fetchrow(
-        f"SELECT {_COLUMNS} FROM item i JOIN users u ON u.id = i.author_id WHERE i.id = $1",  # noqa: S608  # constant
-        item_id,
-    )
+    row = await conn.fetchrow(_SELECT + "WHERE i.id = $1", item_id)
     return read_item_row(row) if row is not None else None
 
 
 async def select_items(conn: Connection, item_ids: Sequence[UUID]) -> list[Item]:
     """In the order of the ids; an id without a row is left out."""
-    rows = await conn.fetch(
-        f"SELECT {_COLUMNS} FROM item i JOIN users u ON u.id = i.author_id WHERE i.id = ANY($1)",  # noqa: S608  # constant
-        item_ids,
-    )
+    rows = await conn.fetch(_SELECT + "WHERE i.id = ANY($1)", item_ids)
     found = {row["id"]: read_item_row(row) for row in rows}
     return [found[item_id] for item_id in item_ids if item_id in found]
 

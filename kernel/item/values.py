@@ -50,7 +50,9 @@ def check_values(
         given = fields.get(definition.name)
         try:
             field = _check_field(definition, given)
-            if field is not None and not _keeps_format_rule(actor, field, (stored or {}).get(definition.name)):
+            if field is not None and not _keeps_format_rule(
+                actor, field, (stored or {}).get(definition.name)
+            ):
                 raise ValueError(f"You may not use the text format {field.get('format')}.")
         except ValueError as mistake:
             problems[definition.name] = str(mistake)

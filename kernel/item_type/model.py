@@ -67,7 +67,9 @@ def read_field_definition(data: object) -> FieldDefinition:
         raise ValueError(f"a field must be an object, not {type(data).__name__}")  # noqa: TRY004  # one kind of complaint
     name = data.get("name")
     if not isinstance(name, str) or not name.startswith("field_") or not is_machine_name(name):
-        raise ValueError(f"field name {name!r} must start with field_ and hold a-z, 0-9 and _ only, 32 at most")
+        raise ValueError(
+            f"field name {name!r} must start with field_ and hold a-z, 0-9 and _ only, 32 at most"
+        )
     kind = data.get("kind")
     if kind not in FIELD_KINDS:
         raise ValueError(f"{name}: kind {kind!r} is none of {', '.join(FIELD_KINDS)}")

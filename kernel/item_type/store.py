@@ -18,7 +18,9 @@ def _read_row(row: Record) -> ItemType:
 
 
 async def select_item_types(conn: Connection) -> tuple[ItemType, ...]:
-    rows = await conn.fetch("SELECT type, label, description, plugin, settings FROM item_type ORDER BY label, type")
+    rows = await conn.fetch(
+        "SELECT type, label, description, plugin, settings FROM item_type ORDER BY label, type"
+    )
     return tuple(_read_row(row) for row in rows)
 
 

@@ -1,0 +1,59 @@
+"""Turns a listing into SQL with PyPika: every value is a bind parameter, every identifier stands in this file."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pypika import Order, PostgreSQLQuery, Table
+from pypika.functions import Count
+from pypika.queries import QueryBuilder
+from pypika.terms import Parameter
+
+from kernel.gather.model import COUNT_LIMIT, Gather
+from kernel.item.store import ITEM_COLUMNS
+
+
+@dataclass(slots=True)
+class Query:
+    """SQL text with `$n` parameters, and their values in order."""
+
+    sql: str = ""
+    arguments: list[Any] = field(default_factory=list)
+
+    def bind(self, value: object) -> Parameter:
+        self.arguments.append(value)
+        return Parameter(f"${len(self.arguments)}")
+
+
+def compile_page(gather: Gather, page_number: int) -> Query:
+    """The items of one page, with the columns that `kernel.item.store.read_item_row` reads."""
+    query = Query()
+    item, author = Table("item").as_("i"), Table("users").as_("u")
+    builder = _filter(gather, item, query).join(author).on(author.id == item.author_id)
+    builder = builder.select(*(item[column] for column in ITEM_COLUMNS), author.name.as_("author_name"))
+    order = Order.desc if gather.descending else Order.asc
+    builder = builder.orderby(item[gather.sort], order=order).orderby(item.id, order=order)
+    builder = builder.limit(query.bind(gather.page_size)).offset(
+        query.bind((page_number - 1) * gather.page_size)
+    )
+    query.sql = builder.get_sql()
+    return query
+
+
+def compile_count(gather: Gather) -> Query:
+    """How many there are, without counting far beyond COUNT_LIMIT."""
+    query = Query()
+    item = Table("item").as_("i")
+    bounded = _filter(gather, item, query).select(item.id).limit(query.bind(COUNT_LIMIT + 1))
+    query.sql = PostgreSQLQuery.from_(bounded.as_("found")).select(Count("*")).get_sql()
+    return query
+
+
+def _filter(gather: Gather, item: Table, query: Query) -> QueryBuilder:
+    builder = PostgreSQLQuery.from_(item).where(item.status == query.bind(1))
+    if len(gather.types) == 1:
+        builder = builder.where(item.type == query.bind(gather.types[0]))
+    elif gather.types:
+        builder = builder.where(item.type.isin([query.bind(name) for name in gather.types]))
+    if gather.promoted_only:
+        builder = builder.where(item.promote == query.bind(True))  # noqa: FBT003  # a value to bind
+    return builder

@@ -1,0 +1,64 @@
+"""What a listing shows, as data, and one page of its result."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from kernel.item.model import Item
+
+# No page costs a full count: beyond this the pager says "more than".
+COUNT_LIMIT: Final = 10_000
+PAGE_SIZE_MAX: Final = 100
+
+SortColumn = Literal["created", "changed", "title"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """`types` empty means all types. Sorting ties are broken by id, so that a page never repeats an item."""
+
+    name: str
+    title: str
+    path: str
+    types: tuple[str, ...] = ()
+    promoted_only: bool = False
+    sort: SortColumn = "created"
+    descending: bool = True
+    page_size: int = 10
+    empty_text: str = "Nothing has been published here yet."
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.page_size <= PAGE_SIZE_MAX:
+            raise ValueError(
+                f"Gather {self.name}: page_size must be from 1 to {PAGE_SIZE_MAX}, not {self.page_size}."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class GatherPage:
+    """`number` starts at 1; `total` stops counting at COUNT_LIMIT, and then `is_capped` is true."""
+
+    gather: Gather
+    items: tuple[Item, ...]
+    number: int
+    total: int
+
+    @property
+    def is_capped(self) -> bool:
+        return self.total > COUNT_LIMIT
+
+    @property
+    def last_number(self) -> int:
+        return max(1, -(-min(self.total, COUNT_LIMIT) // self.gather.page_size))
+
+    @property
+    def previous_number(self) -> int | None:
+        return self.number - 1 if self.number > 1 else None
+
+    @property
+    def next_number(self) -> int | None:
+        return self.number + 1 if self.number < self.last_number else None
+
+
+RECENT_PAGES: Final = Gather("recent_pages", "Recent pages", "/recent-pages", types=("page",))
+FRONT: Final = Gather("front", "Latest", "/", promoted_only=True)
+GATHERS: Final = {gather.path: gather for gather in (RECENT_PAGES, FRONT)}

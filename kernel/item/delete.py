@@ -1,0 +1,37 @@
+"""Deletes an item with its revisions, and lets plugins know afterwards."""
+
+from kernel.item.access import may_change
+from kernel.item.model import list_tags
+from kernel.item.store import delete_item, lock_item, select_item
+from kernel.jobs import RUN_ITEM_TAPS, DeleteItem, RunItemTaps
+from kernel.ledger.run import JobRun
+from kernel.runtime import Runtime
+from kernel.tap.catalogue import ITEM_DELETE
+from kernel.user.load import load_actor
+
+
+async def run_delete_item(rt: Runtime, run: JobRun) -> None:
+    """The work of a `delete_item` job. An item that is gone already counts as deleted."""
+    payload: DeleteItem = run.payload
+    actor = await load_actor(rt, run.ctx.actor.id)
+    async with run.finish() as finish:
+        current = await lock_item(finish.conn, payload.item_id)
+        item = await select_item(finish.conn, payload.item_id)
+        if item is None:
+            finish.result = {"outcome": "deleted", "path": "/", "title": ""}
+            return
+        if not may_change(actor, item, "delete"):
+            finish.result = {"outcome": "forbidden", "message": "You may not delete this item."}
+            return
+        if current != payload.expected_revision_id:
+            finish.result = {
+                "outcome": "conflict",
+                "message": "Somebody changed this item since you opened it. Look at it again before you delete it.",
+                "path": item.path,
+            }
+            return
+        await delete_item(finish.conn, item.id)
+        if rt.plugins.registry.get_implementors(ITEM_DELETE):
+            finish.follow_up(RUN_ITEM_TAPS, RunItemTaps(ITEM_DELETE.name, item.as_data()))
+        finish.drop_tags(item.tag, *list_tags(item.type))
+        finish.result = {"outcome": "deleted", "path": "/", "title": item.title}

@@ -1,0 +1,170 @@
+"""Saves an item: presave taps, checks, then one transaction that also finishes the job."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from uuid import UUID
+
+from kernel import clock
+from kernel.context import Actor, Context
+from kernel.ids import uuid7
+from kernel.item.access import may_change, may_create
+from kernel.item.model import Fields, Item, list_tags
+from kernel.item.store import insert_item, insert_revision, lock_item, select_item, update_item
+from kernel.item.values import Checked, check_values
+from kernel.item_type.load import get_item_type
+from kernel.item_type.model import ItemType
+from kernel.jobs import INDEX_ITEM, RUN_ITEM_TAPS, IndexItem, RunItemTaps, SaveItem
+from kernel.ledger.run import Finish, JobRun
+from kernel.names import LIVE
+from kernel.runtime import Runtime
+from kernel.tap.catalogue import ITEM_INSERT, ITEM_PRESAVE, ITEM_UPDATE, ITEM_UPDATE_INDEX
+from kernel.tap.dispatch import dispatch
+from kernel.tap.scope import TapScope
+from kernel.user.load import load_actor
+
+CHANGED_MEANWHILE: Final = (
+    "Somebody else saved this item while you were editing it. Your text is kept below: "
+    "open the item in another tab, compare, and save again to replace that version."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What is about to be stored, before the transaction decides whether it may be."""
+
+    item: Item
+    is_new: bool
+    warnings: tuple[str, ...] = ()
+
+
+async def run_save_item(rt: Runtime, run: JobRun) -> None:
+    """The work of a `save_item` job. Values that are wrong and conflicts are results, not failures."""
+    payload: SaveItem = run.payload
+    ctx = run.ctx.acting_as(await load_actor(rt, run.ctx.actor.id))
+    item_type = await get_item_type(rt, ctx, payload.type)
+    async with rt.db.acquire() as conn:
+        stored = await select_item(conn, payload.item_id)
+    refusal = _find_refusal(ctx.actor, payload, stored, ctx.stage_id)
+    if refusal is None:
+        checked = check_values(
+            item_type, payload.title, payload.fields, ctx.actor, stored.fields if stored else None
+        )
+        if checked.problems:
+            refusal = {"outcome": "invalid", "problems": checked.problems}
+    if refusal is not None:
+        async with run.finish() as finish:
+            finish.result = refusal
+        return
+    draft = _build_draft(payload, checked, stored, ctx.actor)
+    draft = await _run_presave_taps(rt, ctx, item_type, draft)
+    async with run.finish() as finish:
+        await _write(rt, finish, payload, draft, ctx.actor.id)
+
+
+def _find_refusal(
+    actor: Actor, payload: SaveItem, stored: Item | None, stage_id: str
+) -> dict[str, Any] | None:
+    if stage_id != LIVE:
+        return {
+            "outcome": "invalid",
+            "problems": {
+                "": "Items are edited on the live site in this version. Switch the stage to Live, then save again."
+            },
+        }
+    if payload.expected_revision_id is None:
+        if stored is not None:
+            return {"outcome": "conflict", "message": "An item with this id exists already."}
+        if not may_create(actor, payload.type):
+            return {"outcome": "forbidden", "message": f"You may not create {payload.type} content."}
+        return None
+    if stored is None:
+        return {"outcome": "conflict", "message": "This item was deleted while you were editing it."}
+    if not may_change(actor, stored, "edit"):
+        return {"outcome": "forbidden", "message": "You may not edit this item."}
+    if stored.revision_id != payload.expected_revision_id:
+        return {"outcome": "conflict", "message": CHANGED_MEANWHILE, "revision_id": str(stored.revision_id)}
+    return None
+
+
+def _build_draft(payload: SaveItem, checked: Checked, stored: Item | None, actor: Actor) -> _Draft:
+    now = clock.now()
+    item = Item(
+        id=payload.item_id,
+        type=payload.type,
+        title=checked.title,
+        author_id=stored.author_id if stored else actor.id,
+        status=payload.status,
+        promote=payload.promote,
+        sticky=payload.sticky,
+        created=stored.created if stored else now,
+        changed=now,
+        fields=checked.fields,
+        revision_id=uuid7(),
+        author_name=stored.author_name if stored else actor.name,
+        stage_id=stored.stage_id if stored else LIVE,
+    )
+    return _Draft(item, is_new=stored is None)
+
+
+async def _run_presave_taps(rt: Runtime, ctx: Context, item_type: ItemType, draft: _Draft) -> _Draft:
+    """Lets plugins change title and fields. A plugin that fails, or whose change is not valid, costs a warning and
+    its change, never the save."""
+    if not rt.plugins.registry.get_implementors(ITEM_PRESAVE):
+        return draft
+    async with TapScope(rt.plugins, ctx) as scope:
+        dispatched = await dispatch(
+            scope,
+            ITEM_PRESAVE,
+            item=draft.item.as_data(),
+            extra={"op": "insert" if draft.is_new else "update"},
+        )
+    warnings = [f"{failure.plugin} could not take part in saving." for failure in dispatched.failures]
+    item = draft.item
+    for plugin, change in dispatched.answers:
+        if not change:
+            continue
+        title = change.get("title", item.title)
+        fields: Fields = {**item.fields, **change.get("fields", {})}
+        # A plugin changes values on nobody's authority: it may keep a format, not choose a stronger one.
+        checked = check_values(item_type, title, fields, Actor(), item.fields)
+        if checked.problems:
+            reasons = " ".join(checked.problems.values())
+            warnings.append(f"A change by {plugin} was not accepted: {reasons}")
+            continue
+        item = replace(item, title=checked.title, fields=checked.fields)
+    return _Draft(item, draft.is_new, tuple(warnings))
+
+
+async def _write(rt: Runtime, finish: Finish, payload: SaveItem, draft: _Draft, editor_id: UUID) -> None:
+    """Row, revision, follow-up jobs and tags in the transaction that marks the job done."""
+    conn, item = finish.conn, draft.item
+    if draft.is_new:
+        if not await insert_item(conn, item):
+            finish.result = {"outcome": "conflict", "message": "An item with this id exists already."}
+            return
+    else:
+        current = await lock_item(conn, item.id)
+        if current != payload.expected_revision_id:
+            finish.result = {
+                "outcome": "conflict",
+                "message": CHANGED_MEANWHILE,
+                "revision_id": str(current) if current else None,
+            }
+            return
+        await update_item(conn, item)
+    await insert_revision(conn, item, editor_id, payload.log_message)
+    tap = ITEM_INSERT if draft.is_new else ITEM_UPDATE
+    if rt.plugins.registry.get_implementors(tap):
+        finish.follow_up(RUN_ITEM_TAPS, RunItemTaps(tap.name, item.as_data()))
+    if rt.plugins.registry.get_implementors(ITEM_UPDATE_INDEX):
+        finish.follow_up(INDEX_ITEM, IndexItem(item.id))
+    finish.drop_tags(item.tag, *list_tags(item.type))
+    finish.result = {
+        "outcome": "saved",
+        "item_id": str(item.id),
+        "revision_id": str(item.revision_id),
+        "path": item.path,
+        "title": item.title,
+        "is_new": draft.is_new,
+        "warnings": list(draft.warnings),
+    }

@@ -1,0 +1,1 @@
+"""Stages: where an edit waits beside the live site."""
