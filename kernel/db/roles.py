@@ -31,7 +31,8 @@ async def ensure_roles(conn: Any, config: Config) -> None:
             login = await conn.fetchval("SELECT session_user")
             raise MigrationError(
                 f"The login '{login}' may not prepare the database: {error}. It must own the database"
-                f" and have CREATEROLE (ALTER ROLE {login} CREATEROLE), or a superuser must run the migration once."
+                f" and have CREATEROLE (ALTER ROLE {login} CREATEROLE),"
+                " or a superuser must run the migration once."
             ) from error
 
 
