@@ -1,0 +1,81 @@
+"""Makes a form from its elements and refuses one that contradicts itself."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, Literal
+
+from kernel.form.model import Element, Form
+from kernel.form.token import BUILD_ID_FIELD, TOKEN_FIELD
+from kernel.names import is_machine_name
+
+RESERVED_NAMES: Final = frozenset({TOKEN_FIELD, BUILD_ID_FIELD})
+
+
+def build_form(
+    form_id: str,
+    *,
+    action: str,
+    elements: Sequence[Element],
+    submit: str,
+    title: str = "",
+    intro: str = "",
+    method: Literal["post", "get"] = "post",
+    cancel: str = "",
+    danger: bool = False,
+) -> Form:
+    """Elements are put in order of weight, equal ones as given. Raises ValueError naming every mistake."""
+    form = Form(
+        id=form_id,
+        action=action,
+        elements=_in_order(elements),
+        submit=submit,
+        title=title,
+        intro=intro,
+        method=method,
+        cancel=cancel,
+        danger=danger,
+    )
+    complaints = check_form(form)
+    if complaints:
+        raise ValueError(f"Form '{form_id}': " + "; ".join(complaints) + ".")
+    return form
+
+
+def check_form(form: Form) -> list[str]:
+    """What is wrong with the form as a definition; empty when nothing is."""
+    complaints = (
+        [] if is_machine_name(form.id) else ["its id must hold a-z, 0-9 and _ only, 32 characters at most"]
+    )
+    complaints += (
+        [] if form.action.startswith("/") else [f"its action {form.action!r} must be a path of this site"]
+    )
+    names: Counter[str] = Counter()
+    for element in form.elements:
+        _check_element(element, names, complaints)
+    complaints += [f"the name '{name}' is used {count} times" for name, count in names.items() if count > 1]
+    complaints += [f"the name '{name}' is reserved" for name in names if name in RESERVED_NAMES]
+    return complaints
+
+
+def _check_element(element: Element, names: Counter[str], complaints: list[str]) -> None:
+    names[element.name] += 1
+    if not is_machine_name(element.name):
+        complaints.append(f"the name {element.name!r} must hold a-z, 0-9 and _ only, 32 characters at most")
+    if element.kind == "formatted":
+        names[element.format_name] += 1
+    if not element.label and element.kind != "hidden":
+        complaints.append(f"'{element.name}' needs a label")
+    if element.kind in ("select", "formatted") and not element.options:
+        complaints.append(f"'{element.name}' needs options to choose from")
+    if element.children and element.kind != "fieldset":
+        complaints.append(f"'{element.name}' is no fieldset and cannot hold other elements")
+    for child in element.children:
+        _check_element(child, names, complaints)
+
+
+def _in_order(elements: Sequence[Element]) -> tuple[Element, ...]:
+    return tuple(
+        replace(element, children=_in_order(element.children)) if element.children else element
+        for element in sorted(elements, key=lambda e: e.weight)
+    )

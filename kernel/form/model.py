@@ -1,0 +1,104 @@
+"""What a form is: elements in order, where it is sent, and what came back."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+ElementKind = Literal[
+    "textfield",
+    "textarea",
+    "formatted",
+    "number",
+    "checkbox",
+    "select",
+    "date",
+    "password",
+    "hidden",
+    "fieldset",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    value: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One input, or a fieldset around some.
+
+    The kind of an element decides the type of its value: text kinds and `select` have a str, `number` an int
+    or None, `date` an ISO date (`"2026-03-01"`) or None, `checkbox` a bool, and `formatted` a dict
+    `{"value": str, "format": str}`. `default` has that type too.
+
+    `max_length` is in characters; `minimum` and `maximum` concern numbers; `options` are those of a select,
+    or the formats of a formatted text. A `locked` element is shown but not changed: whatever is sent, its
+    value is its default. A `side` fieldset stands in the panel beside the main column.
+    """
+
+    kind: ElementKind
+    name: str
+    label: str = ""
+    help: str = ""
+    required: bool = False
+    default: Any = None
+    max_length: int | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+    options: tuple[Option, ...] = ()
+    rows: int = 5
+    weight: int = 0
+    autocomplete: str = ""
+    autofocus: bool = False
+    locked: bool = False
+    side: bool = False
+    children: tuple["Element", ...] = ()
+
+    @property
+    def format_name(self) -> str:
+        """The name under which a formatted text sends its format."""
+        return f"{self.name}__format"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Made by `kernel.form.build.build_form`, which checks it. `cancel` is the path of a way out that changes
+    nothing; `danger` marks a form whose button destroys something."""
+
+    id: str
+    action: str
+    elements: tuple[Element, ...]
+    submit: str
+    title: str = ""
+    intro: str = ""
+    method: Literal["post", "get"] = "post"
+    cancel: str = ""
+    danger: bool = False
+
+    def inputs(self) -> Iterator[Element]:
+        """Every element that has a value, also inside fieldsets, in the order in which they are shown."""
+        return _inputs(self.elements)
+
+
+def _inputs(elements: tuple[Element, ...]) -> Iterator[Element]:
+    for element in elements:
+        if element.kind == "fieldset":
+            yield from _inputs(element.children)
+        else:
+            yield element
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What somebody sent. `values` holds the good values by element name, `problems` a sentence for every other
+    one (under "" for the form as a whole), `raw` what was typed, to show it again, without passwords."""
+
+    values: dict[str, Any]
+    problems: dict[str, str]
+    raw: dict[str, Any]
+    build_id: str = ""
+
+    @property
+    def is_valid(self) -> bool:
+        return not self.problems
