@@ -27,11 +27,13 @@ def imports(source: Source) -> Iterator[Import]:
                 yield Import(source, node.lineno, alias.name)
         elif isinstance(node, ast.ImportFrom):
             for alias in node.names:
-                yield Import(source, node.lineno, f"{node.module or ''}.{alias.name}", relative=node.level > 0)
+                yield Import(
+                    source, node.lineno, f"{node.module or ''}.{alias.name}", relative=node.level > 0
+                )
 
 
 def unit(dotted: str) -> str:
-    """The part of the product that a dotted name belongs to: `item` for kernel.item.save, else `web` or `workers`."""
+    """The part of the product a dotted name belongs to: `item` for kernel.item.save, else `web`, `workers`."""
     top, _, rest = dotted.partition(".")
     return rest.split(".", 1)[0] if top == "kernel" else top
 

@@ -1,10 +1,12 @@
 """The parsed files that the house rules look at, read from the tree or written inline as an example."""
 
 import ast
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
+
+import pytest
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PRODUCT: Final = ("kernel", "web", "workers")
@@ -19,8 +21,8 @@ class Source:
     """One Python file; `path` is relative to the root and has forward slashes."""
 
     path: str
-    text: str
-    tree: ast.Module
+    text: str = field(repr=False)
+    tree: ast.Module = field(repr=False)
 
     @property
     def top(self) -> str:
@@ -110,3 +112,9 @@ def texts(source: Source) -> Iterator[tuple[int, str]]:
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped:
             yield node.lineno, node.value
+
+
+def refuse(complaints: Sequence[str]) -> None:
+    """Fail the test that asks, with a line for each complaint and nothing else."""
+    if complaints:
+        pytest.fail("\n".join(complaints), pytrace=False)
