@@ -1,0 +1,113 @@
+"""Makes answers: a page with what every page shows, JSON, a redirect after a change."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+from markupsafe import Markup
+from quart import Response, request
+
+from kernel.context import Context
+from kernel.form.token import TOKEN_FIELD, build_form_token
+from kernel.item.access import may_create
+from kernel.item_type.load import list_item_types
+from kernel.runtime import Runtime
+from kernel.stage.load import list_stages
+from kernel.stage.model import LIVE_STAGE
+from web.visit import Visit, current_visit
+
+
+def wants_json() -> bool:
+    """Whether the client asked for JSON by name; a browser's `*/*` does not."""
+    return "application/json" in request.headers.get("Accept", "") or request.is_json
+
+
+def answer_json(data: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(orjson.dumps(data), status, headers, content_type="application/json")
+
+
+def redirect_after_change(path: str) -> Response:
+    """303, so that the browser fetches the result and reloading it repeats nothing."""
+    return Response("", 303, {"Location": path, "Cache-Control": "no-store"})
+
+
+async def show_page(
+    template: str | Sequence[str],
+    *,
+    title: str,
+    status: int = 200,
+    breadcrumbs: Sequence[tuple[str, str]] = (),
+    description: str = "",
+    tags: Iterable[str] | None = None,
+    **variables: Any,
+) -> Response:
+    """Render a template (or the first of several that exists). With `tags` the page may be kept for other visitors
+    who carry no session, until one of them is dropped."""
+    visit = current_visit()
+    rt = visit.rt
+    messages = await _take_messages(visit)
+    menu = await _build_menu(visit)
+    name = template if isinstance(template, str) else rt.renderer.suggest(template)
+    html = rt.renderer.render(
+        name,
+        site={"name": rt.config.site_name, "url": rt.config.public_url},
+        page={
+            "title": title,
+            "description": description,
+            "breadcrumbs": list(breadcrumbs),
+            "menu": menu,
+            "messages": messages,
+            "path": request.path,
+        },
+        actor=visit.actor,
+        request_id=visit.ctx.request_id,
+        **await _build_toolbar(rt, visit),
+        **variables,
+    )
+    response = Response(html, status, content_type="text/html; charset=utf-8")
+    if tags is not None and visit.session is None and not visit.is_token and not messages:
+        response.page_tags = {*tags, *visit.tags}  # type: ignore[attr-defined]  # read by web.app when it marks the page
+    return response
+
+
+async def _take_messages(visit: Visit) -> list[tuple[str, str]]:
+    """Messages of the request before this one; each is shown once."""
+    if visit.session is None or not visit.session.has_flashes:
+        return []
+    return [(flash["kind"], flash["text"]) for flash in await visit.sessions.take_flashes(visit.session)]
+
+
+async def _build_menu(visit: Visit) -> list[tuple[str, str, bool]]:
+    entries = [("Home", "/"), *((entry.title, entry.path) for entry in visit.rt.plugins.menu.main_entries(visit.actor))]
+    path = request.path
+    return [
+        (title, target, path == target or (target != "/" and path.startswith(f"{target}/")))
+        for title, target in entries
+    ]
+
+
+async def _build_toolbar(rt: Runtime, visit: Visit) -> dict[str, Any]:
+    """What only people who are logged in see: stage, quick add, and tiny forms with their tokens."""
+
+    def csrf(form_id: str) -> Markup:
+        if visit.session is None:
+            return Markup()
+        token = build_form_token(visit.session, form_id)
+        return Markup('<input type="hidden" name="{}" value="{}">').format(TOKEN_FIELD, token)
+
+    if visit.actor.is_anonymous:
+        return {"stage": LIVE_STAGE, "stages": (), "quick_add": (), "csrf": csrf}
+    stages = await list_stages(rt, visit.ctx)
+    stage = next((s for s in stages if s.id == visit.ctx.stage_id), LIVE_STAGE)
+    return {
+        "stage": stage,
+        "stages": stages,
+        "quick_add": await list_quick_add(rt, visit.ctx),
+        "csrf": csrf,
+    }
+
+
+async def list_quick_add(rt: Runtime, ctx: Context) -> list[tuple[str, str, str]]:
+    """(label, path, description) of every type that the actor may create."""
+    types = await list_item_types(rt, ctx)
+    return [(t.label, f"/item/add/{t.type}", t.description) for t in types if may_create(ctx.actor, t.type)]

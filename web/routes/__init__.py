@@ -1,0 +1,1 @@
+"""The doors of the site, one file for each kind of page."""

@@ -1,0 +1,167 @@
+"""Log in, log out, one-time links, passwords."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from quart import Blueprint, Response, request
+
+from kernel.errors import Invalid, LoginRequired, NotFound, StaleForm
+from kernel.form.model import Form
+from kernel.form.render import render_form
+from kernel.form.user_forms import (
+    LOGIN_PATH,
+    LOGOUT_PATH,
+    PASSWORD_PATH,
+    build_login_form,
+    build_login_link_form,
+    build_logout_form,
+    build_password_form,
+)
+from kernel.form.validate import read_values
+from kernel.jobs import SET_PASSWORD, SetPassword
+from kernel.user.account import check_new_password
+from kernel.user.load import load_user
+from kernel.user.login import log_in, log_in_by_link, verify_own_password
+from kernel.user.login_link import find_login_link
+from kernel.user.model import User
+from kernel.user.password import hash_password
+from web.guard import Submitted, anybody, changing_route, logged_in
+from web.respond import answer_json, redirect_after_change, show_page
+from web.visit import Visit, current_visit
+from web.work import answer_unfinished, read_result, submit_and_wait
+
+blueprint = Blueprint("user", __name__)
+
+
+def read_destination(text: str) -> str:
+    """A path of this site to go on to, or the dashboard: never an address elsewhere."""
+    parts = urlsplit(text)
+    is_local = text.startswith("/") and not text.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
+    if not is_local or any(ord(c) < 32 for c in text) or "\\" in text or text.startswith("/user/log"):
+        return "/admin"
+    return text
+
+
+@blueprint.get(LOGIN_PATH)
+async def show_login() -> Response:
+    visit = current_visit()
+    if not visit.actor.is_anonymous:
+        return redirect_after_change("/admin")
+    return await _show(visit, "user/login.html", build_login_form(destination=request.args.get("destination", "")[:1000]))
+
+
+async def _redisplay_login(submitted: Submitted, stale: StaleForm) -> Response:
+    form = build_login_form()
+    raw = read_values(form, submitted).raw
+    return await _show(current_visit(), "user/login.html", form, raw, {"": stale.message}, stale.status)
+
+
+@changing_route(blueprint, LOGIN_PATH, form_id="user_login", access=anybody, redisplay=_redisplay_login)
+async def login(submitted: Submitted | None, document: dict[str, Any] | None) -> Response:
+    visit = current_visit()
+    form = build_login_form()
+    if document is not None:
+        submitted = {name: [value] for name, value in document.items() if isinstance(value, str)}
+    submission = read_values(form, submitted or {})
+    if submission.problems and document is not None:
+        raise Invalid(submission.problems)
+    if submission.problems:
+        return await _show(visit, "user/login.html", form, submission.raw, submission.problems, Invalid.status)
+    try:
+        user = await log_in(visit.rt, visit.ctx, submission.values["name"], submission.values["password"])
+    except LoginRequired as refused:
+        if document is not None:
+            raise
+        return await _show(
+            visit, "user/login.html", form, submission.raw, {"": refused.message}, LoginRequired.status
+        )
+    await _enter(visit, user)
+    if document is not None:
+        return answer_json({"id": str(user.id), "name": user.name})
+    return redirect_after_change(read_destination(submission.values["destination"]))
+
+
+@blueprint.get(LOGOUT_PATH)
+async def show_logout() -> Response:
+    """One button: a link or an image must not be able to log a person out."""
+    visit = current_visit()
+    if visit.actor.is_anonymous:
+        return redirect_after_change("/")
+    return await _show(visit, "user/logout.html", build_logout_form())
+
+
+@changing_route(blueprint, LOGOUT_PATH, form_id="user_logout", access=anybody)
+async def logout(submitted: Submitted | None, document: dict[str, Any] | None) -> Response:
+    visit = current_visit()
+    if visit.session is not None:
+        await visit.sessions.delete(visit.session)
+        visit.session, visit.set_cookie = None, ""
+    return redirect_after_change("/")
+
+
+@blueprint.get("/user/login-link/<token>")
+async def show_login_link(token: str) -> Response:
+    visit = current_visit()
+    if not await find_login_link(visit.rt, token):
+        raise NotFound("This link has been used or has expired. Ask for a new one: trovato user login-link NAME.")
+    return await _show(visit, "user/login_link.html", build_login_link_form(token))
+
+
+@changing_route(blueprint, "/user/login-link/<token>", form_id="user_login_link", access=anybody)
+async def use_login_link(
+    token: str, submitted: Submitted | None, document: dict[str, Any] | None
+) -> Response:
+    visit = current_visit()
+    user = await log_in_by_link(visit.rt, visit.ctx, token)
+    await _enter(visit, user)
+    return redirect_after_change("/admin")
+
+
+@blueprint.get(PASSWORD_PATH)
+async def show_password() -> Response:
+    visit = current_visit()
+    visit.require_login()
+    user = await load_user(visit.rt, visit.actor.id)
+    return await _show(visit, "user/password.html", build_password_form(has_password=user.has_password))
+
+
+@changing_route(blueprint, PASSWORD_PATH, form_id="user_password", access=logged_in)
+async def change_password(submitted: Submitted | None, document: dict[str, Any] | None) -> Response:
+    visit = current_visit()
+    user = await load_user(visit.rt, visit.actor.id)
+    form = build_password_form(has_password=user.has_password)
+    submission = read_values(form, submitted or {})
+    values, problems = submission.values, dict(submission.problems)
+    if not problems:
+        problems = check_new_password(values["password"], values["again"])
+    if not problems and user.has_password and not await verify_own_password(visit.rt, user, values["current"]):
+        problems = {"current": "This is not your current password."}
+    if problems:
+        return await _show(visit, "user/password.html", form, submission.raw, problems, Invalid.status)
+    payload = SetPassword(user.id, await hash_password(values["password"]))
+    job = await submit_and_wait(visit, SET_PASSWORD, payload, None)
+    if not job.is_finished:
+        return answer_unfinished(job, as_json=False)
+    read_result(job)
+    await visit.sessions.add_flash(await visit.need_session(), "success", "Your password was changed.")
+    return redirect_after_change("/admin")
+
+
+async def _enter(visit: Visit, user: User) -> None:
+    """A new session id at every gain of rights, so that one planted before the login is worth nothing."""
+    visit.session = await visit.sessions.rotate(visit.session, user_id=user.id)
+    visit.set_cookie = visit.session.id
+
+
+async def _show(
+    visit: Visit,
+    template: str,
+    form: Form,
+    values: dict[str, Any] | None = None,
+    problems: dict[str, str] | None = None,
+    status: int = 200,
+) -> Response:
+    html = render_form(
+        visit.rt.renderer, form, session=await visit.need_session(), values=values or {}, problems=problems or {}
+    )
+    return await show_page(template, title=form.title, status=status, form=html)

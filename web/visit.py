@@ -1,0 +1,120 @@
+"""One request as the routes see it: who asks, with which session, over which snapshot, and what the page depends on."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+
+from quart import g, request
+
+from kernel.config import Config
+from kernel.context import Actor, Context
+from kernel.db.pool import Connection
+from kernel.errors import Forbidden, LoginRequired
+from kernel.ids import uuid7
+from kernel.names import LIVE
+from kernel.runtime import Runtime
+from kernel.shared.session import Session, Sessions
+from kernel.tap.scope import TapScope
+from kernel.user.load import load_actor, load_anonymous
+from kernel.user.token import find_token_actor
+
+
+@dataclass(slots=True)
+class Visit:
+    """`generation` is the cache generation known before anything was read; `tags` collects what the page shows."""
+
+    rt: Runtime
+    sessions: Sessions
+    ctx: Context
+    session: Session | None
+    is_token: bool
+    generation: int
+    tags: set[str] = field(default_factory=set)
+    set_cookie: str | None = None
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _conn: Connection | None = None
+    _scope: TapScope | None = None
+
+    @property
+    def actor(self) -> Actor:
+        return self.ctx.actor
+
+    async def conn(self) -> Connection:
+        """The snapshot that everything on this page is read from, opened by the first reader."""
+        if self._conn is None:
+            self._conn = await self._stack.enter_async_context(self.rt.db.snapshot())
+        return self._conn
+
+    async def scope(self) -> TapScope:
+        """The plugin instances of this request, each made when its first tap is due."""
+        if self._scope is None:
+            self._scope = await self._stack.enter_async_context(TapScope(self.rt.plugins, self.ctx))
+        return self._scope
+
+    async def release(self) -> None:
+        """Give the snapshot and the instances back, for example before waiting for a worker."""
+        self._conn = self._scope = None
+        stack, self._stack = self._stack, AsyncExitStack()
+        await stack.aclose()
+
+    async def need_session(self) -> Session:
+        """The session, made now when there is none: a form needs one for its token."""
+        if self.session is None:
+            self.session = await self.sessions.create(user_id=None)
+            self.set_cookie = self.session.id
+            self.ctx = replace(self.ctx, session_key=self.session.key)
+        return self.session
+
+    def require(self, permission: str) -> None:
+        """Raises LoginRequired for a stranger, Forbidden for anybody else without the permission."""
+        if self.actor.may(permission):
+            return
+        if self.actor.is_anonymous:
+            raise LoginRequired("Please log in to continue.")
+        raise Forbidden("You do not have permission to do this.")
+
+    def require_login(self) -> None:
+        if self.actor.is_anonymous:
+            raise LoginRequired("Please log in to continue.")
+
+
+def current_visit() -> Visit:
+    """The visit of the request that is being served. Only routes ask for it."""
+    visit: Visit = g.visit
+    return visit
+
+
+def cookie_name(config: Config) -> str:
+    """`__Host-` binds the cookie to this host and to TLS, so it is used wherever TLS is."""
+    return "__Host-trovato" if config.secure_cookies else "trovato"
+
+
+async def open_visit(rt: Runtime, sessions: Sessions) -> Visit:
+    """From the request's token or cookie. Raises Unavailable when a session cannot be read and one was shown."""
+    request_id = request.headers.get("X-Request-ID", "")
+    if not (8 <= len(request_id) <= 64 and request_id.replace("-", "").isalnum()):
+        request_id = str(uuid7())
+    authorization = request.headers.get("Authorization", "")
+    if authorization[:7].lower() == "bearer ":
+        actor = await find_token_actor(rt, authorization[7:].strip())
+        if actor is None:
+            raise LoginRequired("This API token is unknown or has expired.")
+        await rt.cache.refresh()
+        ctx = Context(actor=actor, request_id=request_id)
+        return Visit(rt, sessions, ctx, None, is_token=True, generation=rt.cache.generation())
+    session: Session | None = None
+    cookie = request.cookies.get(cookie_name(rt.config), "")
+    if cookie:
+        session, generation = await sessions.load(cookie)
+        await rt.cache.observe(generation)
+    generation = rt.cache.generation()
+    if session is not None and session.user_id is not None:
+        actor = await load_actor(rt, session.user_id)
+    else:
+        actor = await load_anonymous(rt)
+    ctx = Context(
+        actor=actor,
+        stage_id=session.active_stage if session and not actor.is_anonymous else LIVE,
+        request_id=request_id,
+        session_key=session.key if session else None,
+    )
+    return Visit(rt, sessions, ctx, session, is_token=False, generation=generation)

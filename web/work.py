@@ -1,0 +1,52 @@
+"""Asks the workers for a change and waits a moment for its outcome."""
+
+from typing import Any
+
+from quart import Response
+
+from kernel.errors import Conflict, Forbidden, Invalid, TrovatoError, Unavailable
+from kernel.jobs import JobKind
+from kernel.ledger.model import Job, JobStatus
+from kernel.ledger.submit import submit_job
+from kernel.ledger.wait import wait_for_job
+from web.respond import answer_json, redirect_after_change
+from web.visit import Visit
+
+
+async def submit_and_wait(visit: Visit, kind: JobKind, payload: object, dedupe_key: str | None) -> Job:
+    """The job as it stands after `save_wait_s` at most. The page's snapshot is given back first: it would show the
+    state before the change, and hold a connection while nothing is read."""
+    await visit.release()
+    ledger = visit.rt.ledger
+    job_id = await submit_job(ledger, visit.ctx, kind, payload, dedupe_key=dedupe_key)
+    return await wait_for_job(ledger, job_id, visit.rt.config.save_wait_s)
+
+
+def answer_unfinished(job: Job, *, as_json: bool) -> Response:
+    """Slower than people wait without a word: they get the job's page, programs its address."""
+    if as_json:
+        path = f"/job/{job.id}"
+        return answer_json({"job": {"id": str(job.id), "path": path}}, 202, {"Location": path})
+    return redirect_after_change(f"/job/{job.id}")
+
+
+def read_result(job: Job) -> dict[str, Any]:
+    """The result of a finished job. Raises Unavailable when the work itself failed."""
+    if job.status is not JobStatus.DONE or job.result is None:
+        raise Unavailable(
+            f"This could not be saved. Nothing was changed; the reason is kept with job {job.id}.",
+            detail=str(job.error),
+        )
+    return job.result
+
+
+def raise_refusal(result: dict[str, Any]) -> None:
+    """Turns an outcome that is not a success into the error that every door answers in its own form."""
+    errors: dict[str, TrovatoError] = {
+        "invalid": Invalid(result.get("problems", {})),
+        "conflict": Conflict(result.get("message", "Somebody else changed this first.")),
+        "forbidden": Forbidden(result.get("message", "You do not have permission to do this.")),
+    }
+    error = errors.get(result.get("outcome", ""))
+    if error is not None:
+        raise error
