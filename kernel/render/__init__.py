@@ -1,0 +1,1 @@
+"""How content is shown: render trees, text formats, templates and themes; the only door to jinja2 and nh3."""
