@@ -33,7 +33,7 @@ def imports(source: Source) -> Iterator[Import]:
 
 
 def unit(dotted: str) -> str:
-    """The part of the product a dotted name belongs to: `item` for kernel.item.save, else `web`, `workers`."""
+    """The part that a dotted name belongs to: `item` for kernel.item.save, else `web` or `workers`."""
     top, _, rest = dotted.partition(".")
     return rest.split(".", 1)[0] if top == "kernel" else top
 
