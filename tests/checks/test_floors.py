@@ -13,7 +13,7 @@ from tests.checks.sources import Source, parse_all, refuse
 FLOORS: Final = (
     ("errors", "names", "ids", "clock", "context", "jobs", "config", "log", "metrics"),
     ("db", "shared", "queue", "sandbox", "embedded"),
-    ("render", "plugin", "tap", "ledger", "runtime"),
+    ("render", "tap", "plugin", "ledger", "runtime"),
     ("setting", "user", "item_type", "category", "stage", "alias", "menu", "file", "item"),
     ("search", "gather", "form", "tile"),
     ("publish", "batch", "cron", "lifecycle", "transfer"),
