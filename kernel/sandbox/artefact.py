@@ -1,0 +1,134 @@
+"""Keeps native code of components, so that a plugin is compiled once per machine and then loads quickly.
+
+wasmtime runs whatever native code it is given, so this cache is as trusted as a shared library: a folder of
+its own that only this user may enter, each file checked against its own hash, written atomically, never
+accepted from anywhere else. Compiling happens in a process of its own, since it takes seconds and much memory.
+"""
+
+import asyncio
+import fcntl
+import hashlib
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wasmtime import WasmtimeError
+from wasmtime.component import Component as NativeComponent
+
+from kernel.errors import PluginError
+from kernel.sandbox.engine import Engine, describe_native_target
+
+_PACKAGE_ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """A loaded component and the hash of the .wasm bytes it came from."""
+
+    native: Any
+    sha256: str
+
+
+class NativeCache:
+    """Raises PermissionError when the folder belongs to, or is open to, somebody else."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+        status = folder.stat()
+        if status.st_uid != os.getuid():
+            raise PermissionError(f"{folder} holds native code and belongs to another user.")
+        if stat.S_IMODE(status.st_mode) != 0o700:
+            folder.chmod(0o700)
+        self.folder = folder
+
+    def key(self, sha256: str) -> str:
+        return hashlib.sha256(f"{sha256}\n{describe_native_target()}".encode()).hexdigest()
+
+    def find(self, key: str) -> Path | None:
+        """The native code, when it is there and whole."""
+        path = self._code(key)
+        try:
+            expected = self._hash(key).read_text(encoding="ascii")
+            with path.open("rb") as code:
+                actual = hashlib.file_digest(code, "sha256").hexdigest()
+        except OSError:
+            return None
+        return path if actual == expected else None
+
+    def put(self, key: str, code: bytes) -> None:
+        self._hash(key).unlink(missing_ok=True)
+        _write_atomically(self._code(key), code)
+        _write_atomically(self._hash(key), hashlib.sha256(code).hexdigest().encode())
+
+    @contextmanager
+    def lock(self, key: str) -> Iterator[None]:
+        """Blocks while another process compiles the same."""
+        with (self.folder / f"{key}.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _code(self, key: str) -> Path:
+        return self.folder / f"{key}.cwasm"
+
+    def _hash(self, key: str) -> Path:
+        return self.folder / f"{key}.sha256"
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(name).rename(path)
+
+
+async def load_artefact(engine: Engine, cache: NativeCache, name: str, wasm: Path) -> Artefact:
+    """Raises PluginError when the file is missing, is not a component, or does not compile."""
+    try:
+        data = await asyncio.to_thread(wasm.read_bytes)
+    except FileNotFoundError:
+        raise PluginError(
+            name, "stale-artefact", "wasm file not found", detail=str(wasm)
+        ) from None
+    sha256 = hashlib.sha256(data).hexdigest()
+    key = cache.key(sha256)
+    code = await asyncio.to_thread(cache.find, key)
+    if code is None:
+        await _compile(name, wasm, cache)
+        code = await asyncio.to_thread(cache.find, key)
+    if code is None:
+        raise PluginError(name, "stale-artefact", f"{wasm} changed while it was compiled; try again.")
+    try:
+        native = await asyncio.to_thread(NativeComponent.deserialize_file, engine.native, str(code))
+    except WasmtimeError as error:
+        raise PluginError(name, "stale-artefact", "its native code cannot be loaded", detail=str(error)) from error
+    return Artefact(native, sha256)
+
+
+async def _compile(name: str, wasm: Path, cache: NativeCache) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "kernel.sandbox.compile",
+        str(wasm.absolute()),
+        str(cache.folder.absolute()),
+        cwd=_PACKAGE_ROOT,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        _, errors = await process.communicate()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
+    if process.returncode != 0:
+        detail = errors.decode(errors="replace")
+        raise PluginError(name, "link-error", f"{wasm} cannot be compiled", detail=detail)

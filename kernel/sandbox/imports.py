@@ -1,0 +1,209 @@
+"""Turns the kernel's table of host functions into definitions that a component can be linked with.
+
+Nothing here raises into wasmtime: a refusal is a value, a bug is logged and becomes a value, and what must
+not be swallowed (an interrupt from the keyboard) is kept until the guest has been left.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from wasmtime.component import Linker as NativeLinker
+
+from kernel.log import get_logger
+from kernel.sandbox.bindings import (
+    READERS,
+    WRITERS,
+    Err,
+    add_function,
+    error_pointer,
+    make_async_callback,
+    make_continuation,
+    make_sync_callback,
+)
+from kernel.sandbox.contract import Contract, Kind, Signature
+from kernel.sandbox.host import HostError, HostFunction
+
+log = get_logger(__name__)
+
+# Reading a field costs microseconds and is paid for from the CPU budget; a call that waits is the dear kind.
+PLAIN_CALLS_PER_CALL: Final = 20
+NOBODY: Final = object()  # the state of an instance that is being prepared and works for nobody yet
+_PENDING: Final = object()
+
+
+class Waiting:
+    """A host function that a suspended plugin waits for."""
+
+    __slots__ = ("answer", "arguments", "function", "results", "signature")
+
+    def __init__(self, function: HostFunction, signature: Signature, results: Any) -> None:
+        self.function = function
+        self.signature = signature
+        self.results = results
+        self.arguments: list[Any] = []
+        self.answer: Any = _PENDING
+
+    async def run(self, state: object) -> None:
+        """Ask the function; afterwards the plugin can go on. Raises only what cancels the whole call."""
+        try:
+            self.answer = await self.function.call(state, *self.arguments)
+        except Exception as error:  # a plugin must not be stopped, nor told more, by a bug of ours
+            self.answer = _failure_value(self.signature, error)
+
+
+class Guest:
+    """What host functions need to know about the instance that called them."""
+
+    __slots__ = ("cost", "cost_limit", "host_calls", "interrupt", "refusal", "state", "waiting")
+
+    def __init__(self) -> None:
+        self.state: object = NOBODY
+        self.host_calls = 0
+        self.cost = 0
+        self.cost_limit = 0
+        self.waiting: Waiting | None = None
+        self.refusal: str | None = None
+        self.interrupt: BaseException | None = None
+
+    def spend(self, cost: int) -> bool:
+        """Count a host call; False when the limit is passed."""
+        self.host_calls += 1
+        self.cost += cost
+        if self.cost <= self.cost_limit:
+            return True
+        self.refusal = "made more host calls than one tap may make"
+        return False
+
+
+class Imports:
+    """The linked functions of one sandbox. `guests` maps the address of a store's context to its instance."""
+
+    def __init__(self, contract: Contract, functions: Sequence[HostFunction]) -> None:
+        known = {signature.full_name: signature for signature in contract.functions}
+        for function in functions:
+            if function.full_name not in known:
+                raise ValueError(f"kernel.wit has no function {function.full_name}.")
+        self.guests: dict[int, Guest] = {}
+        self._contract = contract
+        self._table = {function.full_name: function for function in functions}
+        self._missed: set[str] = set()
+        self._continuation = make_continuation(self._resume)
+        # wasmtime holds bare pointers to these.
+        self._callbacks: list[Any] = []
+
+    def define(self, linker: NativeLinker) -> None:
+        interfaces: dict[str, dict[str, tuple[Any, bool]]] = {}
+        for signature in self._contract.functions:
+            function = self._table.get(signature.full_name)
+            arity = len(signature.params)
+            is_async = function is not None and inspect.iscoroutinefunction(function.call)
+            if function is None:
+                callback = make_sync_callback(arity, self._answer_unavailable(signature))
+            elif is_async:
+                callback = make_async_callback(arity, self._begin(function, signature), self._continuation)
+            else:
+                callback = make_sync_callback(arity, self._answer(function, signature))
+            self._callbacks.append(callback)
+            interfaces.setdefault(signature.interface, {})[signature.name] = (callback, is_async)
+        for interface, callbacks in interfaces.items():
+            add_function(linker, self._contract.qualify(interface), callbacks)
+
+    def _answer(self, function: HostFunction, signature: Signature) -> Callable[[int, Any, Any], int | None]:
+        read, call = _reader(signature), function.call
+        guests = self.guests
+
+        def answer(context: int, arguments: Any, results: Any) -> int | None:
+            guest = guests[context]
+            if not guest.spend(1):
+                return error_pointer("too many host calls")
+            try:
+                value = _NOT_NOW if guest.state is NOBODY else call(guest.state, *read(arguments))
+            except Exception as error:  # as in Waiting.run
+                value = _failure_value(signature, error)
+            except BaseException as error:  # wasmtime cannot carry it; the driver raises it again
+                guest.interrupt = error
+                return error_pointer("interrupted")
+            _write(signature, results, value)
+            return None
+
+        return answer
+
+    def _begin(self, function: HostFunction, signature: Signature) -> Callable[[int, Any, Any], int | None]:
+        read = _reader(signature)
+        guests = self.guests
+
+        def begin(context: int, arguments: Any, results: Any) -> int | None:
+            guest = guests[context]
+            guest.waiting = waiting = Waiting(function, signature, results)
+            if not guest.spend(PLAIN_CALLS_PER_CALL):
+                waiting.answer = _NOT_NOW
+                return error_pointer("too many host calls")
+            try:
+                waiting.arguments = read(arguments)
+            except TypeError as error:
+                waiting.answer = _failure_value(signature, error)
+            if guest.state is NOBODY:
+                waiting.answer = _NOT_NOW
+            return None
+
+        return begin
+
+    def _resume(self, context: int) -> bool:
+        guest = self.guests[context]
+        waiting = guest.waiting
+        if waiting is None or waiting.answer is _PENDING:
+            return False
+        guest.waiting = None
+        _write(waiting.signature, waiting.results, waiting.answer)
+        return True
+
+    def _answer_unavailable(self, signature: Signature) -> Callable[[int, Any, Any], int | None]:
+        def answer(context: int, _arguments: Any, results: Any) -> int | None:
+            if not self.guests[context].spend(1):
+                return error_pointer("too many host calls")
+            if signature.full_name not in self._missed:
+                self._missed.add(signature.full_name)
+                log.warning("a plugin called a host function that is not available", function=signature.full_name)
+            _write(signature, results, _NOT_NOW)
+            return None
+
+        return answer
+
+
+# Also the answer while an instance is being prepared and works for nobody yet.
+_NOT_NOW: Final = HostError("not-available", "This function is not available here.")
+
+_EMPTY: Final[dict[Kind, Any]] = {"": None, "string": "", "bool": False}
+
+
+def _reader(signature: Signature) -> Callable[[Any], list[Any]]:
+    readers = [READERS[kind] for kind in signature.params]
+
+    def read(arguments: Any) -> list[Any]:
+        return [reader(arguments[index]) for index, reader in enumerate(readers)]
+
+    return read
+
+
+def _failure_value(signature: Signature, error: Exception) -> HostError:
+    if isinstance(error, HostError):
+        return error
+    log.error("a host function failed", function=signature.full_name, exc_info=error)
+    return HostError("host-error", "The kernel could not do this; its log says why.")
+
+
+def _write(signature: Signature, results: Any, answer: Any) -> None:
+    """Write the answer, or the honest nothing that the function's type allows."""
+    writer = WRITERS[signature.result]
+    if not isinstance(answer, HostError):
+        try:
+            if signature.result:
+                writer(results[0], answer)
+            return
+        except Exception as error:  # an answer of the wrong type is a bug of ours, not of the plugin
+            answer = _failure_value(signature, error)
+    if signature.can_fail:
+        writer(results[0], Err(answer.as_json()))
+    elif signature.result:
+        writer(results[0], _EMPTY.get(signature.result))

@@ -1,0 +1,125 @@
+"""Loads plugins' components and hands out their instances; knows nothing of items."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Self
+
+from wasmtime.component import Linker as NativeLinker
+
+from kernel.errors import PluginError
+from kernel.sandbox.admission import Admission
+from kernel.sandbox.artefact import Artefact, NativeCache, load_artefact
+from kernel.sandbox.contract import read_contract
+from kernel.sandbox.engine import Engine
+from kernel.sandbox.host import HostFunction
+from kernel.sandbox.imports import Imports
+from kernel.sandbox.instance import Blueprint, Host, Instance, Limits
+from kernel.sandbox.pool import ReadyPool
+from kernel.sandbox.wasi import HardenedWasi
+
+RUNNING_AT_ONCE: Final = 8
+
+
+class Component:
+    """One loaded plugin. `description` is what its `describe` answered: at least a list of texts "taps"."""
+
+    def __init__(self, name: str, sha256: str, description: dict[str, Any], pool: ReadyPool) -> None:
+        self.name = name
+        self.sha256 = sha256
+        self.description = description
+        self._pool = pool
+
+    async def take(self, state: object) -> Instance:
+        """An instance for one request or job, to be closed by the caller. Raises PluginError.
+
+        `state` is what the host functions that this instance calls are given.
+        """
+        return await self._pool.take(state)
+
+    async def fill(self) -> None:
+        """Wait until the ready instances are there."""
+        await self._pool.fill()
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+
+class Sandbox:
+    """One per process; belongs to the event loop that opened it."""
+
+    def __init__(self, host: Host, cache: NativeCache, ready_instances: int) -> None:
+        self._host = host
+        self._cache = cache
+        self._ready_instances = ready_instances
+        self._components: list[Component] = []
+
+    @classmethod
+    async def open(
+        cls,
+        functions: Sequence[HostFunction],
+        *,
+        cache_dir: Path,
+        ready_instances: int,
+        running_at_once: int = RUNNING_AT_ONCE,
+    ) -> Self:
+        """Raises ValueError for a function that kernel.wit does not have."""
+        cache = NativeCache(cache_dir)
+        imports = Imports(read_contract(), functions)
+        engine = Engine()
+        try:
+            linker = NativeLinker(engine.native)
+            HardenedWasi(engine.native).define(linker)
+            imports.define(linker)
+        except BaseException:
+            engine.close()
+            raise
+        return cls(Host(engine, linker, imports, Admission(running_at_once)), cache, ready_instances)
+
+    @property
+    def live_instances(self) -> int:
+        """How many instances hold memory, the ready ones included."""
+        return len(self._host.imports.guests)
+
+    async def load(self, name: str, wasm: Path, limits: Limits) -> Component:
+        """Compile (or find compiled), link, ask it to describe itself. Raises PluginError."""
+        artefact = await load_artefact(self._host.engine, self._cache, name, wasm)
+        blueprint = _make_blueprint(name, artefact, limits)
+        pool = ReadyPool(self._host, blueprint, self._ready_instances)
+        instance = Instance(self._host, blueprint)
+        await instance.start()
+        try:
+            description = _read_description(name, await instance.describe())
+            await pool.prepare(instance)
+        finally:
+            instance.close()
+        component = Component(name, artefact.sha256, description, pool)
+        self._components.append(component)
+        return component
+
+    async def close(self) -> None:
+        for component in self._components:
+            await component.close()
+        self._components.clear()
+        self._host.linker.close()
+        self._host.engine.close()
+
+
+def _make_blueprint(name: str, artefact: Artefact, limits: Limits) -> Blueprint:
+    exports = [artefact.native.get_export_index(export) for export in ("describe", "invoke")]
+    if None in exports:
+        raise PluginError(
+            name, "link-error", "does not export `describe: func() -> string` and `invoke` as kernel.wit says"
+        )
+    return Blueprint(name, artefact.native, exports[0], exports[1], limits)
+
+
+def _read_description(name: str, answer: bytes) -> dict[str, Any]:
+    try:
+        description = json.loads(answer)
+    except (ValueError, RecursionError):
+        description = None
+    taps = description.get("taps") if isinstance(description, dict) else None
+    if not isinstance(taps, list) or not all(isinstance(tap, str) for tap in taps):
+        raise PluginError(name, "bad-answer", 'describe() must answer a JSON object with "taps", a list of names')
+    return dict(description)
