@@ -1,1 +1,1 @@
-"""One outside thing: Redis. Expiring values, sessions, locks, messages and the two-tier cache. The only door to redis."""
+"""Redis: sessions, locks, messages and the two-tier cache. The only door to redis."""

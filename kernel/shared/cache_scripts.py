@@ -1,0 +1,138 @@
+"""The Lua scripts of the cache: each is one atomic step on one sorted set that holds everything the tiers
+agree on.
+
+Members of the set are the tags, each scored with the generation of its last drop. The bookkeeping stands in
+the same set, with negative scores so that ranges over drops never meet it: `-generation` (the last one given
+out), `-epoch` (the first one since the set was made) and `-run:{id}` (the Redis server it was made on). One
+key, so that it is lost as a whole or not at all: were tags keys of their own, a server that evicts one would
+bring back what that tag had dropped.
+
+A generation is the server's time in microseconds, or one more than the last when that is not later: it does
+not repeat after a flush, and old drops can be pruned by their score. Numbers stay below 2^53, so Lua's
+doubles hold them exactly; they travel as text, because both tostring and cjson would round them.
+"""
+
+STATE_KEY = ("cache", "state")
+DROP_TOPIC = "cache-drop"
+
+_STATE = """
+local function as_text(number) return string.format('%.0f', number) end
+
+local function server_time()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000000 + tonumber(time[2])
+end
+
+local function begin_epoch(key, known, run)
+  local epoch = math.max(server_time(), known + 1)
+  redis.call('DEL', key)
+  redis.call('ZADD', key, as_text(-epoch), '-epoch', as_text(-epoch), '-generation')
+  if run ~= '' then redis.call('ZADD', key, '-1', '-run:' .. run) end
+  return epoch, epoch
+end
+
+-- A generation below one that the caller knows means that this server has lost drops (restored from an old
+-- snapshot, or a replica that took over): nothing older can be trusted.
+local function read_state(key, known, run)
+  local scores = redis.call('ZMSCORE', key, '-epoch', '-generation')
+  if scores[1] and scores[2] and -tonumber(scores[2]) >= known then
+    return -tonumber(scores[1]), -tonumber(scores[2])
+  end
+  return begin_epoch(key, known, run)
+end
+
+local function drops_since(key, known, limit)
+  local from = '(' .. as_text(known)
+  local listed = redis.call('ZRANGEBYSCORE', key, from, '+inf', 'WITHSCORES', 'LIMIT', 0, limit + 1)
+  if #listed > limit * 2 then return false end
+  for i = 2, #listed, 2 do listed[i] = as_text(tonumber(listed[i])) end
+  return listed
+end
+"""
+
+# KEYS: state. ARGV: generation known, id of the server's run, whether to compare it, most drops to list.
+# Answers epoch, generation, and the drops since (tag, generation, …), or nil for those when there are too
+# many.
+POLL = (
+    _STATE
+    + """
+local known = tonumber(ARGV[1])
+local epoch, generation
+if ARGV[3] == '1' and not redis.call('ZSCORE', KEYS[1], '-run:' .. ARGV[2]) then
+  local latest = -tonumber(redis.call('ZSCORE', KEYS[1], '-generation') or 0)
+  epoch, generation = begin_epoch(KEYS[1], math.max(known, latest), ARGV[2])
+else
+  epoch, generation = read_state(KEYS[1], known, ARGV[2])
+end
+return {as_text(epoch), as_text(generation), drops_since(KEYS[1], known, tonumber(ARGV[4]))}
+"""
+)
+
+# KEYS: state. ARGV: generation known, run, most drops to list, channel, age in µs at which a drop is
+# forgotten, tags.
+DROP = (
+    _STATE
+    + """
+local known = tonumber(ARGV[1])
+local epoch, previous = read_state(KEYS[1], known, ARGV[2])
+local now = server_time()
+local generation = math.max(now, previous + 1)
+for tag in string.gmatch(ARGV[6], '%S+') do redis.call('ZADD', KEYS[1], as_text(generation), tag) end
+redis.call('ZADD', KEYS[1], as_text(-generation), '-generation')
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '(0', as_text(now - tonumber(ARGV[5])))
+redis.call('PUBLISH', ARGV[4], '"""
+    + DROP_TOPIC
+    + """\\n' .. cjson.encode({
+  epoch = as_text(epoch), since = as_text(previous), generation = as_text(generation), tags = ARGV[6]}))
+return {as_text(epoch), as_text(generation), drops_since(KEYS[1], known, tonumber(ARGV[3]))}
+"""
+)
+
+_CHECK = """
+local function is_current(scores, made)
+  if not scores[1] or not scores[2] or made < -tonumber(scores[1]) then return false end
+  for i = 3, #scores do
+    if scores[i] and tonumber(scores[i]) > made then return false end
+  end
+  return true
+end
+
+local function scores_of(key, text)
+  local members = {'-epoch', '-generation'}
+  for tag in string.gmatch(text, '%S+') do members[#members + 1] = tag end
+  return redis.call('ZMSCORE', key, unpack(members))
+end
+"""
+
+# KEYS: state, entry. ARGV: generation known. Answers generation, ms to live, tags and value of a valid entry.
+GET = (
+    _CHECK
+    + """
+local entry = redis.call('HMGET', KEYS[2], 'generation', 'tags', 'value')
+if not entry[3] then return false end
+local scores = scores_of(KEYS[1], entry[2])
+if not is_current(scores, tonumber(entry[1])) or -tonumber(scores[2]) < tonumber(ARGV[1]) then
+  redis.call('DEL', KEYS[2])
+  return false
+end
+return {entry[1], redis.call('PTTL', KEYS[2]), entry[2], entry[3]}
+"""
+)
+
+# KEYS: state, entry. ARGV: generation before the data was read, tags, ms to live, value, longest time to live
+# in µs. A reader slower than an entry may live is refused: the drops that it missed may be forgotten.
+PUT = (
+    _CHECK
+    + """
+local made = tonumber(ARGV[1])
+local scores = scores_of(KEYS[1], ARGV[2])
+if not is_current(scores, made) or made > -tonumber(scores[2]) then return 0 end
+local time = redis.call('TIME')
+local oldest = tonumber(time[1]) * 1000000 + tonumber(time[2]) - tonumber(ARGV[5])
+if made < oldest and made ~= -tonumber(scores[2]) then return 0 end
+redis.call('DEL', KEYS[2])
+redis.call('HSET', KEYS[2], 'generation', ARGV[1], 'tags', ARGV[2], 'value', ARGV[4])
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
+return 1
+"""
+)
