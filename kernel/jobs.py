@@ -55,10 +55,14 @@ class RecordLogin:
 
 @dataclass(frozen=True, slots=True)
 class SetPassword:
-    """`pass_hash` is made before submitting: a password never stands in the ledger."""
+    """`pass_hash` is made before submitting: a password never stands in the ledger.
+
+    With `replaces` it is set only in place of that hash, so that a late job cannot bring back an old password.
+    """
 
     user_id: UUID
     pass_hash: str
+    replaces: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

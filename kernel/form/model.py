@@ -91,8 +91,8 @@ def _inputs(elements: tuple[Element, ...]) -> Iterator[Element]:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What somebody sent. `values` holds the good values by element name, `problems` a sentence for every other
-    one (under "" for the form as a whole), `raw` what was typed, to show it again, without passwords."""
+    """What somebody sent. `values` holds the good values by element name, `problems` a sentence for every
+    other one (under "" for the form as a whole), `raw` what was typed but for passwords, to show it again."""
 
     values: dict[str, Any]
     problems: dict[str, str]

@@ -29,14 +29,12 @@ DUMMY_HASH: Final = (
 _THREADS: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="password")
 
 
-def check_password(password: str, name: str) -> str:
+def check_password(password: str) -> str:
     """What is wrong with a new password, as a sentence; "" when nothing is."""
     if len(password) < PASSWORD_MIN:
         return f"The password has {len(password)} characters; use {PASSWORD_MIN} or more."
     if len(password) > PASSWORD_MAX:
         return f"The password has {len(password)} characters; {PASSWORD_MAX} are allowed at most."
-    if password.casefold() == name.casefold():
-        return "The password is the username. Choose another one."
     return ""
 
 

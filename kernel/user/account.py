@@ -1,0 +1,107 @@
+"""Makes accounts and changes them, in workers and on the command line."""
+
+import unicodedata
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from kernel.db.pool import Database
+from kernel.errors import Invalid
+from kernel.jobs import RecordLogin, SetPassword
+from kernel.ledger.run import JobRun
+from kernel.runtime import Runtime
+from kernel.user.model import User, user_tag
+from kernel.user.name import check_name, normalise_name
+from kernel.user.password import check_password, hash_password
+from kernel.user.store import (
+    insert_api_token,
+    insert_user,
+    lock_administrator,
+    update_login_time,
+    update_pass_hash,
+)
+from kernel.user.token import build_api_token, digest_api_token
+
+# In characters; that of an address is the limit of mail itself.
+MAIL_MAX: Final = 254
+LABEL_MAX: Final = 100
+
+
+async def create_user(
+    db: Database, *, name: str, password: str | None, mail: str | None = None, is_admin: bool = False
+) -> User:
+    """Without a password the user logs in by a link first. Raises Invalid with every problem at once."""
+    name = normalise_name(name)
+    problems = {"name": check_name(name), "mail": _check_mail(mail) if mail is not None else ""}
+    problems["password"] = check_password(password) if password is not None else ""
+    problems = {field: problem for field, problem in problems.items() if problem}
+    if problems:
+        raise Invalid(problems)
+    pass_hash = await hash_password(password) if password is not None else None
+    async with db.transaction() as tx:
+        user = await insert_user(tx.conn, name=name, pass_hash=pass_hash, mail=mail, is_admin=is_admin)
+    if user is None:
+        raise Invalid({"name": f"The username {name} is taken. Choose another one."})
+    return user
+
+
+async def ensure_administrator(db: Database) -> User:
+    """The first administrator who may log in; made now, without a password, when there is none."""
+    async with db.transaction() as tx:
+        user = await lock_administrator(tx.conn)
+        number = 1
+        while user is None:
+            name = "admin" if number == 1 else f"admin {number}"
+            user = await insert_user(tx.conn, name=name, pass_hash=None, mail=None, is_admin=True)
+            number += 1
+    return user
+
+
+async def create_api_token(db: Database, *, user_id: UUID, label: str, expires: datetime | None) -> str:
+    """The token, which is shown this once: only its digest is kept. Raises Invalid."""
+    label = label.strip()
+    if not label or len(label) > LABEL_MAX or not label.isprintable():
+        raise Invalid({"label": f"Say in 1 to {LABEL_MAX} characters what the token is for."})
+    token = build_api_token()
+    async with db.transaction() as tx:
+        await insert_api_token(
+            tx.conn, user_id=user_id, digest=digest_api_token(token), label=label, expires=expires
+        )
+    return token
+
+
+def check_new_password(password: str, again: str) -> dict[str, str]:
+    """What is wrong with a new password and its repetition, by the name of the form's field."""
+    problem = check_password(password)
+    if problem:
+        return {"password": problem}
+    if password != again:
+        return {"again": "The two passwords differ. Type the new password twice."}
+    return {}
+
+
+async def run_record_login(_rt: Runtime, run: JobRun) -> None:
+    """The work of a `record_login` job."""
+    payload: RecordLogin = run.payload
+    async with run.finish() as finish:
+        await update_login_time(finish.conn, payload.user_id, payload.at)
+        finish.result = {"outcome": "saved"}
+
+
+async def run_set_password(_rt: Runtime, run: JobRun) -> None:
+    """The work of a `set_password` job."""
+    payload: SetPassword = run.payload
+    async with run.finish() as finish:
+        saved = await update_pass_hash(finish.conn, payload.user_id, payload.pass_hash, payload.replaces)
+        finish.drop_tags(user_tag(payload.user_id))
+        message = "The account is gone, or its password was changed meanwhile."
+        finish.result = {"outcome": "saved"} if saved else {"outcome": "conflict", "message": message}
+
+
+def _check_mail(mail: str) -> str:
+    """Only what no address can be; whether it exists shows when mail arrives."""
+    local, _, domain = mail.rpartition("@")
+    is_plain = all(unicodedata.category(c)[0] not in "CZ" for c in mail)
+    if not local or "." not in domain.strip(".") or not is_plain or len(mail) > MAIL_MAX:
+        return f"{mail[:60]!r} is no e-mail address. Write it like ada@example.org."
+    return ""

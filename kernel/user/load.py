@@ -1,0 +1,47 @@
+"""Finds users, and actors with their permissions, which each process keeps until one changes."""
+
+from typing import Final
+from uuid import UUID
+
+from kernel.context import Actor
+from kernel.errors import NotFound
+from kernel.names import ANONYMOUS_ID
+from kernel.runtime import Runtime
+from kernel.user.model import User, user_tag
+from kernel.user.store import find_user, select_actor
+
+# The cache tag of everything that depends on what roles may do, and on who has which.
+PERMISSIONS_TAG: Final = "permissions"
+
+
+async def load_actor(rt: Runtime, user_id: UUID) -> Actor:
+    """The anonymous actor for somebody whose account is gone or blocked."""
+    return await _find_actor(rt, user_id) or await load_anonymous(rt)
+
+
+async def load_anonymous(rt: Runtime) -> Actor:
+    """Everybody who is not logged in, with what the role of that name may do."""
+    return await _find_actor(rt, ANONYMOUS_ID) or Actor()
+
+
+async def load_user(rt: Runtime, user_id: UUID) -> User:
+    """Raises NotFound."""
+    async with rt.db.acquire() as conn:
+        user = await find_user(conn, user_id)
+    if user is None:
+        raise NotFound("There is no such account.")
+    return user
+
+
+async def _find_actor(rt: Runtime, user_id: UUID) -> Actor | None:
+    key = f"actor:{user_id}"
+    cached = rt.cache.get_local(key)
+    if isinstance(cached, Actor):
+        return cached
+    generation = rt.cache.generation()
+    async with rt.db.acquire() as conn:
+        actor = await select_actor(conn, user_id)
+    if actor is not None:
+        tags = [user_tag(user_id), PERMISSIONS_TAG]
+        rt.cache.put_local(key, actor, tags, rt.config.cache_ttl_s, generation)
+    return actor

@@ -1,0 +1,270 @@
+"""Reads and writes users, roles, permissions and API tokens.
+
+Names are compared as the unique index on them compares: without regard to case. The row of the anonymous user
+stands for everybody who is not logged in; it is no account, and what looks for accounts leaves it out.
+"""
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from kernel.context import Actor
+from kernel.db.pool import Connection, Record
+from kernel.errors import NotFound
+from kernel.ids import uuid7
+from kernel.names import ANONYMOUS_ID, ANONYMOUS_ROLE, AUTHENTICATED_ROLE
+from kernel.user.model import ApiToken, Credentials, Role, User
+
+_ADMINISTRATOR_LOCK: Final = 7_025_318_264
+
+
+# Users ------------------------------------------------------------------------------------------------------
+
+
+async def insert_user(
+    conn: Connection, *, name: str, pass_hash: str | None, mail: str | None, is_admin: bool
+) -> User | None:
+    """None when the name is taken."""
+    row = await conn.fetchrow(
+        """
+        INSERT INTO users (id, name, pass, mail, is_admin) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT DO NOTHING RETURNING *
+        """,
+        uuid7(),
+        name,
+        pass_hash,
+        mail,
+        is_admin,
+    )
+    return None if row is None else _read_user(row)
+
+
+async def find_user(conn: Connection, user_id: UUID) -> User | None:
+    row = await conn.fetchrow(
+        "SELECT * FROM users WHERE id = $1 AND id <> $2",
+        user_id,
+        ANONYMOUS_ID,
+    )
+    return None if row is None else _read_user(row)
+
+
+async def find_user_by_name(conn: Connection, name: str) -> User | None:
+    row = await conn.fetchrow(
+        "SELECT * FROM users WHERE lower(name) = lower($1) AND id <> $2",
+        name,
+        ANONYMOUS_ID,
+    )
+    return None if row is None else _read_user(row)
+
+
+async def list_users(conn: Connection, *, limit: int = 500) -> list[User]:
+    """By name."""
+    rows = await conn.fetch(
+        "SELECT * FROM users WHERE id <> $2 ORDER BY lower(name), id LIMIT $1",
+        limit,
+        ANONYMOUS_ID,
+    )
+    return [_read_user(row) for row in rows]
+
+
+async def lock_administrator(conn: Connection) -> User | None:
+    """The first administrator who may log in; whoever asks next waits until this transaction ends."""
+    await conn.execute("SELECT pg_advisory_xact_lock($1)", _ADMINISTRATOR_LOCK)
+    row = await conn.fetchrow(
+        "SELECT * FROM users WHERE is_admin AND status = 1 AND id <> $1 ORDER BY created, id LIMIT 1",
+        ANONYMOUS_ID,
+    )
+    return None if row is None else _read_user(row)
+
+
+async def find_credentials(conn: Connection, name: str) -> Credentials | None:
+    row = await conn.fetchrow(
+        "SELECT * FROM users WHERE lower(name) = lower($1) AND id <> $2",
+        name,
+        ANONYMOUS_ID,
+    )
+    return None if row is None else Credentials(_read_user(row), row["pass"])
+
+
+async def find_pass_hash(conn: Connection, user_id: UUID) -> str | None:
+    pass_hash: str | None = await conn.fetchval("SELECT pass FROM users WHERE id = $1", user_id)
+    return pass_hash
+
+
+async def update_pass_hash(conn: Connection, user_id: UUID, pass_hash: str, replaces: str | None) -> bool:
+    """False when there is no such account, or its hash is no longer `replaces` (None: whatever it is)."""
+    updated = await conn.fetchval(
+        """
+        UPDATE users SET pass = $2 WHERE id = $1 AND id <> $4 AND ($3::text IS NULL OR pass = $3)
+        RETURNING true
+        """,
+        user_id,
+        pass_hash,
+        replaces,
+        ANONYMOUS_ID,
+    )
+    return updated is not None
+
+
+async def update_login_time(conn: Connection, user_id: UUID, at: datetime) -> None:
+    """Only ever forward, since jobs may arrive late and twice."""
+    await conn.execute(
+        "UPDATE users SET login = greatest(login, $2), access = greatest(access, $2) WHERE id = $1",
+        user_id,
+        at,
+    )
+
+
+async def select_actor(conn: Connection, user_id: UUID) -> Actor | None:
+    """With the permissions of all roles; None when the account is gone or blocked.
+
+    Everybody with an account has the role of those who are logged in, whether it was assigned or not; the
+    anonymous user has its own role and no other.
+    """
+    row = await conn.fetchrow(
+        """
+        SELECT u.id, u.name, u.is_admin, array(
+            SELECT DISTINCT p.permission FROM role_permission p JOIN role r ON r.id = p.role_id
+            WHERE r.name = CASE WHEN u.id = $2 THEN $3 ELSE $4 END
+               OR u.id <> $2 AND r.id IN (SELECT role_id FROM users_roles WHERE user_id = u.id)
+        ) AS permissions
+        FROM users u WHERE u.id = $1 AND u.status = 1
+        """,
+        user_id,
+        ANONYMOUS_ID,
+        ANONYMOUS_ROLE,
+        AUTHENTICATED_ROLE,
+    )
+    if row is None:
+        return None
+    is_anonymous = row["id"] == ANONYMOUS_ID
+    return Actor(
+        id=row["id"],
+        name=row["name"],
+        is_admin=row["is_admin"] and not is_anonymous,
+        permissions=frozenset(row["permissions"]),
+    )
+
+
+# Roles: whoever changes one drops the cache tag "permissions" after the commit ------------------------------
+
+
+async def insert_role(conn: Connection, name: str) -> bool:
+    """False when there is a role of that name."""
+    inserted = await conn.fetchval(
+        "INSERT INTO role (id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING true", uuid7(), name
+    )
+    return inserted is not None
+
+
+async def list_roles(conn: Connection) -> list[Role]:
+    """By name; a site has few."""
+    rows = await conn.fetch(
+        """
+        SELECT r.id, r.name, array(SELECT permission FROM role_permission WHERE role_id = r.id) AS permissions
+        FROM role r ORDER BY r.name LIMIT 500
+        """
+    )
+    return [Role(row["id"], row["name"], frozenset(row["permissions"])) for row in rows]
+
+
+async def grant_permission(conn: Connection, role: str, permission: str) -> None:
+    """Granting twice is harmless. Raises NotFound."""
+    await conn.execute(
+        "INSERT INTO role_permission (role_id, permission) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        await _get_role_id(conn, role),
+        permission,
+    )
+
+
+async def revoke_permission(conn: Connection, role: str, permission: str) -> None:
+    """Raises NotFound when there is no such role."""
+    await conn.execute(
+        "DELETE FROM role_permission WHERE role_id = $1 AND permission = $2",
+        await _get_role_id(conn, role),
+        permission,
+    )
+
+
+async def assign_role(conn: Connection, user_id: UUID, role: str) -> None:
+    """Raises NotFound when there is no such role."""
+    await conn.execute(
+        "INSERT INTO users_roles (user_id, role_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        user_id,
+        await _get_role_id(conn, role),
+    )
+
+
+async def unassign_role(conn: Connection, user_id: UUID, role: str) -> None:
+    """Raises NotFound when there is no such role."""
+    await conn.execute(
+        "DELETE FROM users_roles WHERE user_id = $1 AND role_id = $2",
+        user_id,
+        await _get_role_id(conn, role),
+    )
+
+
+async def _get_role_id(conn: Connection, name: str) -> UUID:
+    role_id: UUID | None = await conn.fetchval("SELECT id FROM role WHERE name = $1", name)
+    if role_id is None:
+        known = ", ".join(role.name for role in await list_roles(conn))
+        raise NotFound(f"There is no role {name[:60]!r}. This site has: {known}.")
+    return role_id
+
+
+# API tokens -------------------------------------------------------------------------------------------------
+
+
+async def insert_api_token(
+    conn: Connection, *, user_id: UUID, digest: bytes, label: str, expires: datetime | None
+) -> None:
+    await conn.execute(
+        "INSERT INTO api_token (id, user_id, digest, label, expires) VALUES ($1, $2, $3, $4, $5)",
+        uuid7(),
+        user_id,
+        digest,
+        label,
+        expires,
+    )
+
+
+async def find_token_user_id(conn: Connection, digest: bytes, now: datetime) -> UUID | None:
+    """Whose token it is, unless it has expired by `now`."""
+    user_id: UUID | None = await conn.fetchval(
+        "SELECT user_id FROM api_token WHERE digest = $1 AND (expires IS NULL OR expires > $2)", digest, now
+    )
+    return user_id
+
+
+async def list_api_tokens(conn: Connection, user_id: UUID) -> list[ApiToken]:
+    """Newest first."""
+    rows = await conn.fetch(
+        """
+        SELECT id, user_id, label, created, expires FROM api_token WHERE user_id = $1
+        ORDER BY created DESC, id DESC LIMIT 500
+        """,
+        user_id,
+    )
+    return [ApiToken(**row) for row in rows]
+
+
+async def delete_api_token(conn: Connection, token_id: UUID) -> bool:
+    """False when there is none."""
+    deleted = await conn.fetchval("DELETE FROM api_token WHERE id = $1 RETURNING true", token_id)
+    return deleted is not None
+
+
+def _read_user(row: Record) -> User:
+    return User(
+        id=row["id"],
+        name=row["name"],
+        mail=row["mail"],
+        is_admin=row["is_admin"],
+        is_active=row["status"] == 1,
+        has_password=row["pass"] is not None,
+        created=row["created"],
+        access=row["access"],
+        login=row["login"],
+        timezone=row["timezone"],
+        language=row["language"],
+    )
