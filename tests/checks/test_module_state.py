@@ -21,7 +21,8 @@ MUTATORS: Final = frozenset(
 WORK: Final = frozenset(
     {"open", "read_text", "read_bytes", "write_text", "mkdir", "exists", "iterdir", "glob", "getenv"}
     | {"now", "today", "time", "monotonic", "uuid4", "uuid7", "urandom", "token_hex", "token_urlsafe"}
-    | {"run", "Popen", "create_task", "get_event_loop", "new_event_loop", "connect", "Thread", "Lock"}
+    | {"run", "Popen", "create_task", "get_event_loop", "new_event_loop", "connect"}
+    | {"Thread", "ThreadPoolExecutor", "ProcessPoolExecutor", "Lock"}
 )
 CONSTANT: Final = re.compile(r"_?[A-Z][A-Z0-9_]*")
 DECLARATIONS: Final = (
@@ -146,6 +147,7 @@ def test_constants_of_the_tree_stay_as_they_are(product):
         pytest.param("STARTED: Final = clock.now()", id="asks-the-time"),
         pytest.param("SECRET = secrets.token_hex(16)", id="asks-for-chance"),
         pytest.param("LOCK = asyncio.Lock()", id="a-lock"),
+        pytest.param("_THREADS: Final = ThreadPoolExecutor(max_workers=2)", id="threads"),
     ],
 )
 def test_work_at_import_is_caught(code):

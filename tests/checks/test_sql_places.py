@@ -14,14 +14,12 @@ SQL: Final = re.compile(
     re.DOTALL,
 )
 PLACES: Final = ("kernel/db/", "kernel/gather/", "kernel/ledger/")
-# The demo content is written with plain statements into an empty site, before anybody could use a verb.
-SEEDS: Final = frozenset({"seed"})
 
 
 def check_sql_places(tree: Iterable[Source]) -> list[str]:
     complaints = []
     for source in tree:
-        if source.stem == "store" or source.stem in SEEDS or source.path.startswith(PLACES):
+        if source.stem == "store" or source.path.startswith(PLACES):
             continue
         complaints += [
             source.at(line, f"SQL outside a store: {' '.join(text.split())[:60]}")
