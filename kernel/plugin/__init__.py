@@ -1,0 +1,1 @@
+"""What a plugin is: manifest, dependencies, artefact, and the set of those that loaded."""

@@ -1,0 +1,134 @@
+"""Loads plugins and asks each what it declares; one that has a problem is left out, and the site goes on."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from kernel.context import Context
+from kernel.errors import PluginError
+from kernel.log import get_logger
+from kernel.plugin.model import Budgets, LoadFailure, Manifest, PluginSet
+from kernel.plugin.order import order_plugins
+from kernel.sandbox.instance import Limits
+from kernel.sandbox.sandbox import Component, Sandbox
+from kernel.tap.answers import Permission
+from kernel.tap.catalogue import ITEM_INFO, MENU, PAGE, PERM, REQUEST_TIMEOUT_S, get_tap
+from kernel.tap.dispatch import Dispatched, dispatch
+from kernel.tap.menu import build_menu
+from kernel.tap.registry import TapPlugin, TapRegistry
+from kernel.tap.scope import TapScope
+
+log = get_logger(__name__)
+
+
+async def load_plugins(
+    sandbox: Sandbox,
+    manifests: Iterable[Manifest],
+    *,
+    failures: Sequence[LoadFailure] = (),
+    generation: int = 1,
+) -> PluginSet:
+    """`manifests` are those of enabled plugins; `failures` of a scan are passed on. What goes wrong with a
+    plugin stands in the set's own `failures` and in the log."""
+    failed = {failure.plugin: failure.problems for failure in failures}
+    loaded: list[tuple[Manifest, Component]] = []
+    for manifest in manifests:
+        if not manifest.wasm.is_file():
+            place = f"wasm file not found at {manifest.wasm}"
+            failed[manifest.name] = (f"Plugin '{manifest.name}' {place}. {_how_to_build(manifest)}",)
+            continue
+        try:
+            component = await sandbox.load(manifest.name, manifest.wasm, _limit(manifest.budgets))
+        except PluginError as error:
+            failed[manifest.name] = (error.message,)
+            continue
+        problem = check_description(manifest, component.description)
+        if problem:
+            failed[manifest.name] = (problem,)
+        else:
+            loaded.append((manifest, component))
+    components = {manifest.name: component for manifest, component in loaded}
+    # Ordered after loading, so that a plugin is also left out when one that it needs did not load.
+    order = order_plugins([manifest for manifest, _ in loaded], broken=failed)
+    for name, problem in order.problems.items():
+        failed[name] = (problem,)
+    plugins = PluginSet(order.manifests, _build_registry(order.manifests, components), generation=generation)
+    plugins, problems = await _collect_declarations(plugins)
+    for name, problem in problems:
+        failed[name] = (*failed.get(name, ()), problem)
+    found = tuple(LoadFailure(name, sentences) for name, sentences in sorted(failed.items()))
+    for failure in found:
+        log.error("a plugin has a problem", plugin=failure.plugin, problems=list(failure.problems))
+    return replace(plugins, failures=found)
+
+
+def check_description(manifest: Manifest, description: Mapping[str, Any]) -> str:
+    """A sentence when the artefact is not what the manifest says, else an empty text. Both are untrusted."""
+    said, exported = description.get("name"), description.get("taps")
+    if said != manifest.name:
+        return f"Plugin '{manifest.name}': its artefact says that it is {said!r}. {_how_to_build(manifest)}"
+    if not isinstance(exported, list) or not all(isinstance(tap, str) for tap in exported):
+        return f"Plugin '{manifest.name}': its artefact names no taps. {_how_to_build(manifest)}"
+    missing = [tap for tap in manifest.taps if tap not in exported]
+    if missing:
+        expected = ", ".join(get_tap(tap).signature for tap in missing)
+        declared = " and ".join(f"'{tap}'" for tap in missing)
+        return (
+            f"Plugin '{manifest.name}' declares {declared} but doesn't export it."
+            f" Check function signature matches WIT: expected {expected};"
+            f" it exports {', '.join(sorted(exported)) or 'nothing'}."
+        )
+    return ""
+
+
+def _limit(budgets: Budgets) -> Limits:
+    return Limits(
+        memory_mb=budgets.memory_mb,
+        cpu_ms=budgets.cpu_ms,
+        timeout_s=REQUEST_TIMEOUT_S,
+        host_calls=budgets.host_calls,
+    )
+
+
+def _how_to_build(manifest: Manifest) -> str:
+    return f"Build it: trovato plugin build {manifest.name}"
+
+
+def _build_registry(manifests: Iterable[Manifest], components: Mapping[str, Component]) -> TapRegistry:
+    return TapRegistry(
+        tuple(
+            TapPlugin(m.name, components[m.name], m.taps, permissions=m.permissions, variables=m.variables)
+            for m in manifests
+        )
+    )
+
+
+async def _collect_declarations(plugins: PluginSet) -> tuple[PluginSet, list[tuple[str, str]]]:
+    """Asks for item types, permissions and menu entries. A plugin that cannot say is used without them."""
+    async with TapScope(plugins, Context()) as scope:
+        types = await dispatch(scope, ITEM_INFO)
+        permissions = await dispatch(scope, PERM)
+        entries = await dispatch(scope, MENU)
+    owners: dict[str, str] = {}
+    for plugin, declared in types.answers:
+        for item_type in declared:
+            owners.setdefault(item_type["type"], plugin)
+    page_makers = frozenset(i.plugin.name for i in plugins.registry.get_implementors(PAGE))
+    menu = build_menu(entries.answers, page_makers)
+    plugins = replace(
+        plugins,
+        registry=replace(plugins.registry, type_owners=owners),
+        permissions=_join_permissions(permissions),
+        menu=menu,
+    )
+    failures = [*types.failures, *permissions.failures, *entries.failures]
+    return plugins, [*((f.plugin, f.message) for f in failures), *menu.complaints]
+
+
+def _join_permissions(dispatched: Dispatched) -> tuple[Permission, ...]:
+    """Who declares a name first has it."""
+    by_name: dict[str, Permission] = {}
+    for plugin, declared in dispatched.answers:
+        for permission in declared:
+            by_name.setdefault(permission.name, replace(permission, plugin=plugin))
+    return tuple(by_name.values())

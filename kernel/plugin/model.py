@@ -1,0 +1,69 @@
+"""A plugin's manifest, and the set of plugins that a process runs with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from kernel.tap.answers import Permission
+from kernel.tap.menu import MenuRegistry
+from kernel.tap.registry import TapOptions, TapRegistry
+
+# The contract that a plugin is built for: major and minor number of the package in kernel.wit.
+API_VERSION: Final = "0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """What one call of a plugin may use, and, with the site's numbers in it, the most a manifest may ask for.
+
+    `cpu_ms` is for taps of a request; `memory_mb` for an instance; `host_calls` for one call."""
+
+    cpu_ms: float = 100.0
+    memory_mb: int = 64
+    host_calls: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What `{name}.info.toml` says. `taps` maps the name of each implemented tap to its options."""
+
+    name: str
+    version: str
+    folder: Path
+    description: str = ""
+    dependencies: tuple[str, ...] = ()
+    taps: Mapping[str, TapOptions] = field(default_factory=dict)
+    permissions: frozenset[str] = frozenset()
+    variables: frozenset[str] = frozenset()
+    budgets: Budgets = Budgets()
+
+    @property
+    def wasm(self) -> Path:
+        return self.folder / f"{self.name}.wasm"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFailure:
+    """What is wrong with a plugin, each problem a sentence for whoever can mend it. It is left out altogether
+    unless it stands in the set's manifests: then only what it declared is left out."""
+
+    plugin: str
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PluginSet:
+    """The plugins of one process, in loading order, with what they declared. Never changed: a set with other
+    plugins in it is another set, with a higher `generation`."""
+
+    manifests: tuple[Manifest, ...] = ()
+    registry: TapRegistry = field(default_factory=TapRegistry)
+    menu: MenuRegistry = field(default_factory=MenuRegistry)
+    permissions: tuple[Permission, ...] = ()
+    failures: tuple[LoadFailure, ...] = ()
+    generation: int = 0
+
+    @property
+    def names(self) -> Sequence[str]:
+        return [manifest.name for manifest in self.manifests]

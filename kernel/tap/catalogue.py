@@ -1,0 +1,202 @@
+"""Declares every tap once: what a plugin is handed, what it may answer, how answers combine, its time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from kernel.tap.answers import (
+    read_index_text,
+    read_item_change,
+    read_item_types,
+    read_menu_entries,
+    read_nothing,
+    read_page,
+    read_permissions,
+    read_trees,
+)
+
+# What stands beside `ctx` in the payload: nothing, one item, a list of items, or the request for a page.
+PayloadKind = Literal["nothing", "item", "items", "page"]
+# collect: each answer for itself, in order. accumulate: each plugin sees the item as those before it left it.
+# one: a single plugin is asked, which the caller names.
+Combine = Literal["collect", "accumulate", "one"]
+Where = Literal["request", "background"]
+
+# Real time, which also counts waiting in host functions.
+REQUEST_TIMEOUT_S: Final = 5.0
+BACKGROUND_TIMEOUT_S: Final = 20.0
+BACKGROUND_CPU_MS: Final = 1_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """`read_answer` turns parsed JSON into the checked answer, or raises PluginDataError with a sentence.
+
+    A call in a request has the plugin's own CPU budget; one in the background has `BACKGROUND_CPU_MS`, since
+    nobody waits for it in a browser."""
+
+    name: str
+    summary: str
+    arguments: str
+    answer: str
+    payload: PayloadKind
+    combine: Combine
+    where: Where
+    read_answer: Callable[[Any], Any] = field(compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.name.startswith("tap_"):
+            raise ValueError(f"{self.name}: a tap's name starts with tap_.")
+        if self.combine == "accumulate" and self.payload != "item":
+            raise ValueError(f"{self.name}: only changes of one item can accumulate.")
+        if self.combine == "accumulate" and self.where != "background":
+            raise ValueError(f"{self.name}: a request cannot write, so a change made there would be lost.")
+        if (self.combine == "one") != (self.payload == "page"):
+            raise ValueError(f"{self.name}: a page, and nothing else, is asked of one plugin.")
+
+    @property
+    def function(self) -> str:
+        """The name of the plugin's function: `item_view` for `tap_item_view`."""
+        return self.name.removeprefix("tap_")
+
+    @property
+    def signature(self) -> str:
+        return f"{self.function}({self.arguments})"
+
+    @property
+    def takes_items(self) -> bool:
+        return self.payload in {"item", "items"}
+
+    @property
+    def timeout_s(self) -> float:
+        return REQUEST_TIMEOUT_S if self.where == "request" else BACKGROUND_TIMEOUT_S
+
+    @property
+    def cpu_ms(self) -> float | None:
+        """None: the plugin's own budget."""
+        return None if self.where == "request" else BACKGROUND_CPU_MS
+
+
+ITEM_INFO: Final = Tap(
+    "tap_item_info",
+    "Declares the item types that the plugin brings.",
+    "ctx",
+    "a list of item types with their fields",
+    payload="nothing",
+    combine="collect",
+    where="background",
+    read_answer=read_item_types,
+)
+ITEM_PRESAVE: Final = Tap(
+    "tap_item_presave",
+    'Changes an item before it is stored; `op` is "insert" or "update". It may not write anything else.',
+    "item, op, ctx",
+    "nothing: the item is changed in place",
+    payload="item",
+    combine="accumulate",
+    where="background",
+    read_answer=read_item_change,
+)
+ITEM_INSERT: Final = Tap(
+    "tap_item_insert",
+    "Hears of a new item after it was stored.",
+    "item, ctx",
+    "nothing",
+    payload="item",
+    combine="collect",
+    where="background",
+    read_answer=read_nothing,
+)
+ITEM_UPDATE: Final = Tap(
+    "tap_item_update",
+    "Hears of a changed item after it was stored.",
+    "item, ctx",
+    "nothing",
+    payload="item",
+    combine="collect",
+    where="background",
+    read_answer=read_nothing,
+)
+ITEM_DELETE: Final = Tap(
+    "tap_item_delete",
+    "Hears of a deleted item, and is handed the whole of it as it last was.",
+    "item, ctx",
+    "nothing",
+    payload="item",
+    combine="collect",
+    where="background",
+    read_answer=read_nothing,
+)
+ITEM_VIEW: Final = Tap(
+    "tap_item_view",
+    "Shows an item. A listing asks for all of its items in one call; the SDK calls the function for each.",
+    "item, ctx",
+    "a render element, or None to add nothing",
+    payload="items",
+    combine="collect",
+    where="request",
+    read_answer=read_trees,
+)
+ITEM_UPDATE_INDEX: Final = Tap(
+    "tap_item_update_index",
+    "Adds words under which search shall find an item.",
+    "item, ctx",
+    "text, or None to add nothing",
+    payload="item",
+    combine="collect",
+    where="background",
+    read_answer=read_index_text,
+)
+MENU: Final = Tap(
+    "tap_menu",
+    "Declares the paths at which the plugin has pages.",
+    "ctx",
+    "a list of menu entries",
+    payload="nothing",
+    combine="collect",
+    where="background",
+    read_answer=read_menu_entries,
+)
+PERM: Final = Tap(
+    "tap_perm",
+    "Declares permissions that an administrator can give to roles.",
+    "ctx",
+    "a list of permissions",
+    payload="nothing",
+    combine="collect",
+    where="background",
+    read_answer=read_permissions,
+)
+PAGE: Final = Tap(
+    "tap_page",
+    "Makes a page at one of the plugin's menu paths.",
+    "request, ctx",
+    "a page: a title and a render element",
+    payload="page",
+    combine="one",
+    where="request",
+    read_answer=read_page,
+)
+
+TAPS: Final = (
+    ITEM_INFO,
+    ITEM_PRESAVE,
+    ITEM_INSERT,
+    ITEM_UPDATE,
+    ITEM_DELETE,
+    ITEM_VIEW,
+    ITEM_UPDATE_INDEX,
+    MENU,
+    PERM,
+    PAGE,
+)
+_BY_NAME: Final = {tap.name: tap for tap in TAPS}
+
+
+def find_tap(name: str) -> Tap | None:
+    return _BY_NAME.get(name)
+
+
+def get_tap(name: str) -> Tap:
+    """Raises KeyError: a name comes from a manifest that was checked, or from this file."""
+    return _BY_NAME[name]

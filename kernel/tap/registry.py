@@ -1,0 +1,77 @@
+"""Which plugins implement which tap, in the order in which they are called."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from kernel.sandbox.sandbox import Component
+from kernel.tap.catalogue import Tap
+
+DataMode = Literal["full", "handle"]
+
+
+@dataclass(frozen=True, slots=True)
+class TapOptions:
+    """What a manifest says about one tap. `fields` are those that the plugin is shown (None: all fields of
+    types that it defines itself, none of others). `types` are the item types that it wants (None: all)."""
+
+    data_mode: DataMode = "full"
+    fields: frozenset[str] | None = None
+    types: frozenset[str] | None = None
+    weight: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TapPlugin:
+    """A loaded plugin, as far as calling it is concerned. `permissions` and `variables` are the names that
+    its manifest asks to read."""
+
+    name: str
+    component: Component
+    taps: Mapping[str, TapOptions]
+    permissions: frozenset[str] = frozenset()
+    variables: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Implementor:
+    plugin: TapPlugin
+    options: TapOptions
+
+    def wants(self, item_type: str) -> bool:
+        return self.options.types is None or item_type in self.options.types
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TapRegistry:
+    """`plugins` in the order in which they were loaded; `type_owners` maps an item type to the plugin that
+    defines it."""
+
+    plugins: tuple[TapPlugin, ...] = ()
+    type_owners: Mapping[str, str] = field(default_factory=dict)
+    _implementors: Mapping[str, tuple[Implementor, ...]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_implementors", _sort_implementors(self.plugins))
+
+    def get_implementors(self, tap: Tap) -> tuple[Implementor, ...]:
+        """Lowest weight first; equal weights in loading order, so after the plugins that they depend on."""
+        return self._implementors.get(tap.name, ())
+
+    def has_plugin(self, name: str) -> bool:
+        return any(plugin.name == name for plugin in self.plugins)
+
+    def get_visible_fields(self, implementor: Implementor, item_type: str) -> frozenset[str] | None:
+        """The names of the fields that the plugin may see and change in an item of that type; None: all."""
+        if implementor.options.fields is not None:
+            return implementor.options.fields
+        return None if self.type_owners.get(item_type) == implementor.plugin.name else frozenset()
+
+
+def _sort_implementors(plugins: Iterable[TapPlugin]) -> dict[str, tuple[Implementor, ...]]:
+    by_tap: dict[str, list[Implementor]] = {}
+    for plugin in plugins:
+        for tap, options in plugin.taps.items():
+            by_tap.setdefault(tap, []).append(Implementor(plugin, options))
+    # The sort is stable, so that equal weights keep their loading order.
+    return {tap: tuple(sorted(found, key=lambda i: i.options.weight)) for tap, found in by_tap.items()}

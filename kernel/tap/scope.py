@@ -1,0 +1,129 @@
+"""What lives as long as one request or job: an instance per plugin, and what plugins share while it lasts."""
+
+import asyncio
+from collections.abc import Mapping
+from itertools import count
+from types import TracebackType
+from typing import Any, Final, Protocol, Self
+
+import orjson
+
+from kernel.context import Context
+from kernel.errors import PluginError
+from kernel.sandbox.instance import Instance
+from kernel.tap.catalogue import Tap
+from kernel.tap.handle import HandledItem
+from kernel.tap.registry import TapPlugin, TapRegistry
+
+# Of one request, over all plugins, in characters; more is not sharing but storing.
+SHARED_MAX: Final = 1_000_000
+SHARED_KEYS_MAX: Final = 200
+
+
+class HasRegistry(Protocol):
+    """The part of kernel.plugin.model.PluginSet that calling plugins needs."""
+
+    @property
+    def registry(self) -> TapRegistry: ...
+
+
+class PluginState:
+    """One plugin within one scope: the `state` that host functions are given.
+
+    Its instance is made when it is first needed and kept for all taps of the scope. `handles` are the items
+    of the call that is running, and `tap` is the tap; a handle of an earlier call is unknown.
+    """
+
+    __slots__ = ("_instance", "_one_at_a_time", "handles", "plugin", "scope", "tap")
+
+    def __init__(self, scope: "TapScope", plugin: TapPlugin) -> None:
+        self.scope = scope
+        self.plugin = plugin
+        self.tap: Tap | None = None
+        self.handles: Mapping[int, HandledItem] = {}
+        self._instance: Instance | None = None
+        # An instance answers one call at a time; who dispatches two taps at once waits here.
+        self._one_at_a_time = asyncio.Lock()
+
+    async def invoke(self, tap: Tap, payload: bytes, handles: Mapping[int, HandledItem]) -> bytes:
+        """Raises PluginError. An instance that broke is dropped, and the next tap gets another one."""
+        async with self._one_at_a_time:
+            self.tap, self.handles = tap, handles
+            whole = False
+            try:
+                if self._instance is None:
+                    self._instance = await self.plugin.component.take(self)
+                answer = await self._instance.invoke(
+                    tap.name, payload, cpu_ms=tap.cpu_ms, timeout_s=tap.timeout_s
+                )
+                whole = True
+                return answer
+            except PluginError:
+                whole = self._instance is not None and not self._instance.broken
+                raise
+            finally:
+                self.tap, self.handles = None, {}
+                if not whole:
+                    self.close()
+
+    def may_ask_permission(self, permission: str) -> bool:
+        return permission in self.plugin.permissions
+
+    def may_read_variable(self, name: str) -> bool:
+        return name in self.plugin.variables or name.startswith(f"{self.plugin.name}_")
+
+    def close(self) -> None:
+        if self._instance is not None:
+            self._instance.close()
+            self._instance = None
+
+
+class TapScope:
+    """Opened once per request or job with `async with`, and handed to every dispatch in it."""
+
+    def __init__(self, plugins: HasRegistry, ctx: Context) -> None:
+        self.registry = plugins.registry
+        self.ctx = ctx
+        # Says nothing about the viewer: a plugin that wants to know asks, and the kernel takes note of it.
+        self.ctx_json = orjson.dumps({"stage": ctx.stage_id, "language": ctx.language})
+        self.variables: dict[str, Any] = {}
+        self._shared: dict[str, str] = {}
+        self._shared_size = 0
+        self._states: dict[str, PluginState] = {}
+        self._handle_numbers = count(1)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for state in self._states.values():
+            state.close()
+        self._states.clear()
+
+    def get_state(self, plugin: TapPlugin) -> PluginState:
+        state = self._states.get(plugin.name)
+        if state is None:
+            state = self._states[plugin.name] = PluginState(self, plugin)
+        return state
+
+    def next_handle(self) -> int:
+        """Never the same twice in a scope, so that a handle kept too long cannot mean another item."""
+        return next(self._handle_numbers)
+
+    def find_shared(self, key: str) -> str | None:
+        return self._shared.get(key)
+
+    def share(self, key: str, value: str) -> bool:
+        """False when the request's scratch pad is full."""
+        size = self._shared_size + len(key) + len(value)
+        if key in self._shared:
+            size -= len(key) + len(self._shared[key])
+        elif len(self._shared) >= SHARED_KEYS_MAX:
+            return False
+        if size > SHARED_MAX:
+            return False
+        self._shared[key] = value
+        self._shared_size = size
+        return True
