@@ -31,7 +31,7 @@ class Assets:
             raise LookupError(f"{ICONS_FILE} has no symbol {name!r}")
         told = Markup('role="img" aria-label="{}"').format(label) if label else Markup('aria-hidden="true"')
         target = escape(f"{self.url(ICONS_FILE)}#{name}")
-        return Markup('<svg class="icon" {}><use href="{}"></use></svg>').format(told, target)
+        return Markup('<svg class="icon icon-{}" {}><use href="{}"></use></svg>').format(name, told, target)
 
 
 def read_assets(static_dir: Path) -> Assets:

@@ -1,6 +1,9 @@
 """What templates use to show times, numbers and stages."""
 
+import html
+import re
 import zlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -10,6 +13,7 @@ from kernel import clock
 from kernel.names import LIVE
 
 _STAGE_HUES: Final = 6
+_TAGS: Final = re.compile(r"<[^>\"]*(?:\"[^\"]*\"[^>\"]*)*>")
 _UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 
@@ -43,6 +47,12 @@ def show_ago(value: datetime | str) -> Markup:
 def show_number(value: int) -> str:
     """`12,345`."""
     return f"{value:,}"
+
+
+def teaser(parts: Sequence[str], length: int = 240) -> str:
+    """The first words of rendered HTML as plain text, `length` characters at most and never half a word."""
+    text = " ".join(html.unescape(_TAGS.sub(" ", " ".join(parts))).split())
+    return text if len(text) <= length else text[:length].rsplit(" ", 1)[0].rstrip(",;:.– ") + "…"
 
 
 def stage_class(stage_id: str) -> str:

@@ -10,10 +10,13 @@ from jinja2 import nodes
 from markupsafe import Markup
 
 from kernel.errors import ConfigError
+from kernel.log import get_logger
 from kernel.names import is_machine_name
 from kernel.render.assets import Assets, read_assets
-from kernel.render.filters import show_ago, show_date, show_datetime, show_number, stage_class
-from kernel.render.formats import format_text
+from kernel.render.filters import show_ago, show_date, show_datetime, show_number, stage_class, teaser
+from kernel.render.tree import render_tree
+
+log = get_logger(__name__)
 
 THEMES_DIR: Final = "themes"
 # A theme's page.html says {% extends "core/page.html" %} to change a part of ours instead of replacing it.
@@ -49,6 +52,7 @@ class Renderer:
             datetime=show_datetime,
             number=show_number,
             stage_class=stage_class,
+            teaser=teaser,
         )
         names = frozenset(_list_names(environment))
         problems = [
@@ -69,8 +73,12 @@ class Renderer:
                 return name
         raise LookupError(f"None of these templates exists: {', '.join(names)}")
 
-    def format_text(self, value: str, name: str) -> Markup:
-        return format_text(value, name)
+    def render_tree(self, tree: object, *, name: str = "tree") -> Markup:
+        """What is good of the tree; what was left out stands in the log under `name`."""
+        rendered = render_tree(tree, name=name)
+        if rendered.complaints:
+            log.warning("parts of a render tree were left out", complaints=rendered.complaints)
+        return rendered.html
 
 
 def item_suggestions(item_type: str, item_id: UUID | str) -> tuple[str, str, str]:

@@ -1,0 +1,97 @@
+// Small comforts. Every page works without this file; elements that it looks for carry data-js.
+
+const find = (name, root = document) => root.querySelectorAll(`[data-js="${name}"]`);
+
+// Menus are <details>: one at a time, closed by Escape and by a click elsewhere.
+function watchMenus() {
+  const closeOthers = (kept) => {
+    for (const menu of find("menu")) if (menu !== kept) menu.open = false;
+  };
+  for (const menu of find("menu")) {
+    menu.addEventListener("toggle", () => menu.open && closeOthers(menu));
+    menu.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !menu.open) return;
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    });
+  }
+  document.addEventListener("click", (event) => closeOthers(event.target.closest('[data-js="menu"]')));
+}
+
+// The server writes UTC; readers think in their own time.
+function showLocalTimes() {
+  const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+  for (const time of find("local-time")) {
+    time.title = time.textContent;
+    time.textContent = format.format(new Date(time.dateTime));
+  }
+}
+
+// After a complaint the reader goes on at the first field that it is about.
+function showFirstProblem() {
+  const summary = document.querySelector(".form-summary");
+  if (!summary) return;
+  const field = document.querySelector('[aria-invalid="true"]');
+  if (field) field.focus({ preventScroll: true });
+  (field?.closest(".form-item") ?? summary).scrollIntoView({ block: "center" });
+}
+
+// Pressing a button twice sends once; leaving a changed item asks first.
+function watchForms() {
+  const sent = new WeakSet();
+  const changed = new Set();
+  for (const form of document.querySelectorAll('form[method="post"]')) {
+    const isLong = form.classList.contains("form--with-side");
+    // What comes back with a complaint was typed and is not saved.
+    if (isLong && form.querySelector(".form-summary")) changed.add(form);
+    if (isLong) form.addEventListener("input", () => changed.add(form));
+    form.addEventListener("submit", (event) => {
+      if (sent.has(form)) {
+        event.preventDefault();
+        return;
+      }
+      sent.add(form);
+      changed.delete(form);
+      for (const button of form.querySelectorAll("button")) button.setAttribute("aria-busy", "true");
+    });
+  }
+  addEventListener("beforeunload", (event) => changed.size && event.preventDefault());
+  // A page that the back button brings from memory must be able to send again.
+  addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    for (const form of document.querySelectorAll('form[method="post"]')) {
+      sent.delete(form);
+      for (const button of form.querySelectorAll("button")) button.removeAttribute("aria-busy");
+    }
+  });
+}
+
+// A job's page asks how far it is, less often the longer it takes, and loads again when it has ended.
+async function followJob(element) {
+  const note = find("job-note", element)[0];
+  const progress = find("job-progress", element)[0];
+  for (let wait = 250; ; wait = Math.min(wait * 1.3, 3000)) {
+    await new Promise((wake) => setTimeout(wake, wait));
+    let job;
+    try {
+      const answer = await fetch(element.dataset.jsUrl, { headers: { Accept: "application/json" } });
+      if (answer.status < 500 && !answer.ok) return location.reload();
+      if (!answer.ok) continue;
+      job = await answer.json();
+    } catch {
+      continue; // away for a moment; the job goes on without us
+    }
+    if (job.is_finished) return location.reload();
+    if (job.note && note.textContent !== job.note) note.textContent = job.note;
+    if (job.total) {
+      progress.max = job.total;
+      progress.value = job.done;
+    }
+  }
+}
+
+watchMenus();
+showLocalTimes();
+showFirstProblem();
+watchForms();
+for (const element of find("job")) followJob(element);
