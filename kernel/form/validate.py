@@ -60,10 +60,14 @@ def _read_raw(element: Element, submitted: Submitted) -> Any:
     """What was typed, made fit to be shown."""
     if element.kind == "checkbox":
         return bool(_last(submitted, element.name))
-    text = UNSTORABLE.sub("\ufffd", _last(submitted, element.name))
+    text = _make_showable(_last(submitted, element.name))
     if element.kind == "formatted":
-        return {"value": text, "format": UNSTORABLE.sub("\ufffd", _last(submitted, element.format_name))}
+        return {"value": text, "format": _make_showable(_last(submitted, element.format_name))}
     return text
+
+
+def _make_showable(text: str) -> str:
+    return text.replace("\x00", "\ufffd").encode(errors="replace").decode()
 
 
 def _read_line(element: Element, submitted: Submitted) -> str:
