@@ -44,12 +44,12 @@ def build_form(
 
 def check_form(form: Form) -> list[str]:
     """What is wrong with the form as a definition; empty when nothing is."""
-    complaints = (
-        [] if is_machine_name(form.id) else ["its id must hold a-z, 0-9 and _ only, 32 characters at most"]
-    )
-    complaints += (
-        [] if form.action.startswith("/") else [f"its action {form.action!r} must be a path of this site"]
-    )
+    complaints = []
+    if not is_machine_name(form.id):
+        complaints.append("its id must hold a-z, 0-9 and _ only, 32 characters at most")
+    # Two slashes begin the name of another server.
+    if not form.action.startswith("/") or form.action.startswith("//"):
+        complaints.append(f"its action {form.action!r} must be a path of this site")
     names: Counter[str] = Counter()
     for element in form.elements:
         _check_element(element, names, complaints)

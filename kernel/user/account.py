@@ -16,6 +16,7 @@ from kernel.user.password import check_password, hash_password
 from kernel.user.store import (
     insert_api_token,
     insert_user,
+    lock_administrator,
     update_login_time,
     update_pass_hash,
 )
@@ -41,6 +42,18 @@ async def create_user(
         user = await insert_user(tx.conn, name=name, pass_hash=pass_hash, mail=mail, is_admin=is_admin)
     if user is None:
         raise Invalid({"name": f"The username {name} is taken. Choose another one."})
+    return user
+
+
+async def ensure_administrator(db: Database) -> User:
+    """The first administrator who may log in; made now, without a password, when there is none."""
+    async with db.transaction() as tx:
+        user = await lock_administrator(tx.conn)
+        number = 1
+        while user is None:
+            name = "admin" if number == 1 else f"admin {number}"
+            user = await insert_user(tx.conn, name=name, pass_hash=None, mail=None, is_admin=True)
+            number += 1
     return user
 
 

@@ -6,7 +6,6 @@ import secrets
 from typing import Final
 from uuid import UUID
 
-from kernel.context import Context
 from kernel.ids import parse_uuid
 from kernel.runtime import Runtime
 from kernel.shared.connection import AWAY, Shared, unavailable
@@ -14,12 +13,11 @@ from kernel.shared.connection import AWAY, Shared, unavailable
 LINK_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
-async def create_login_link(rt: Runtime, _ctx: Context, user_id: UUID) -> str:
+async def create_login_link(shared: Shared, user_id: UUID, ttl_s: float) -> str:
     """The token of a new link; `/user/login-link/{token}` is its path. Raises Unavailable."""
     token = secrets.token_urlsafe(32)
-    ttl_ms = int(rt.config.login_link_ttl_s * 1000)
     try:
-        await rt.shared.client.set(_key(rt.shared, token), str(user_id), px=ttl_ms)
+        await shared.client.set(_key(shared, token), str(user_id), px=int(ttl_s * 1000))
     except AWAY as error:
         raise unavailable(error) from error
     return token

@@ -67,24 +67,14 @@ async def list_users(conn: Connection, *, limit: int = 500) -> list[User]:
     return [_read_user(row) for row in rows]
 
 
-async def ensure_administrator(conn: Connection) -> User:
-    """The first administrator who may log in, made now without a password when there is none.
-
-    To be called in a transaction: whoever asks at the same time waits until it ends, so that one is made.
-    """
+async def lock_administrator(conn: Connection) -> User | None:
+    """The first administrator who may log in; whoever asks next waits until this transaction ends."""
     await conn.execute("SELECT pg_advisory_xact_lock($1)", _ADMINISTRATOR_LOCK)
     row = await conn.fetchrow(
         "SELECT * FROM users WHERE is_admin AND status = 1 AND id <> $1 ORDER BY created, id LIMIT 1",
         ANONYMOUS_ID,
     )
-    if row is not None:
-        return _read_user(row)
-    user, number = None, 1
-    while user is None:
-        name = "admin" if number == 1 else f"admin {number}"
-        user = await insert_user(conn, name=name, pass_hash=None, mail=None, is_admin=True)
-        number += 1
-    return user
+    return None if row is None else _read_user(row)
 
 
 async def find_credentials(conn: Connection, name: str) -> Credentials | None:

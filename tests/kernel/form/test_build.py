@@ -62,7 +62,7 @@ def test_elements_stand_in_order_of_weight_and_equal_ones_as_given():
     ],
 )
 def test_a_contradiction_is_named(elements, complaint):
-    with pytest.raises(ValueError, match="^Form 'example': ") as raised:
+    with pytest.raises(ValueError, match=r"^Form 'example': ") as raised:
         make(*elements)
     assert complaint in str(raised.value)
 

@@ -60,7 +60,7 @@ def send(values):
             sent[name], sent[f"{name}__format"] = [value["value"]], [value["format"]]
         elif value is True:
             sent[name] = ["1"]
-        elif value not in (False, None):
+        elif value is not False and value is not None:
             sent[name] = [str(value)]
     return sent
 

@@ -109,22 +109,23 @@ def test_every_visible_field_has_a_label_and_required_ones_say_so(renderer, form
 
 
 @pytest.mark.parametrize(
-    ("name", "tag", "kind"),
+    ("name", "control"),
     [
-        ("title", "input", "text"),
-        ("summary", "textarea", None),
-        ("body", "textarea", None),
-        ("body__format", "select", None),
-        ("amount", "input", "text"),
-        ("agreed", "input", "checkbox"),
-        ("colour", "select", None),
-        ("day", "input", "date"),
-        ("password", "input", "password"),
-        ("note", "input", "text"),
-        ("revision", "input", "hidden"),
+        ("title", ("input", "text")),
+        ("summary", ("textarea", None)),
+        ("body", ("textarea", None)),
+        ("body__format", ("select", None)),
+        ("amount", ("input", "text")),
+        ("agreed", ("input", "checkbox")),
+        ("colour", ("select", None)),
+        ("day", ("input", "date")),
+        ("password", ("input", "password")),
+        ("note", ("input", "text")),
+        ("revision", ("input", "hidden")),
     ],
 )
-def test_each_kind_has_its_control(renderer, form, session, name, tag, kind):
+def test_each_kind_has_its_control(renderer, form, session, name, control):
+    tag, kind = control
     attrs = show(renderer, form, session).find(tag, name=name)
     assert attrs.get("type") == kind
     assert "maxlength" not in attrs
