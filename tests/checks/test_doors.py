@@ -27,10 +27,13 @@ DOORS: Final = {
     "quart": ("web/",),
     "redis": ("kernel/shared/",),
     "structlog": ("kernel/log.py",),
+    # Where a request or a job begins, its id is bound for every line that is logged until it ends.
+    "structlog.contextvars": ("kernel/log.py", "kernel/ledger/", "web/"),
     "wasmtime": ("kernel/sandbox/",),
     "werkzeug": ("web/",),
 }
 # Only what starts a process may look at its environment; everybody else is handed a Config.
+STARTERS: Final = ("kernel/__main__.py", "kernel/embedded/", "web/serve.py", "workers/__main__.py")
 ENVIRONMENT: Final = frozenset({"os.environ", "os.getenv", "os.putenv", "os.environb"})
 
 
@@ -52,7 +55,7 @@ def check_environment(tree: Iterable[Source]) -> list[str]:
     """A complaint for each look at the environment outside the modules that start a process."""
     complaints = []
     for source in tree:
-        if source.stem == "__main__" or source.path.startswith("kernel/embedded/"):
+        if source.path.startswith(STARTERS):
             continue
         complaints += [
             source.at(node.lineno, f"{ast.unparse(node)}: take it from Config")

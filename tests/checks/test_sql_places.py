@@ -13,7 +13,8 @@ SQL: Final = re.compile(
     r"|^\s*(?:SELECT|CREATE|ALTER|DROP|TRUNCATE|LOCK\s+TABLE|NOTIFY|LISTEN)\s",
     re.DOTALL,
 )
-PLACES: Final = ("kernel/db/", "kernel/gather/", "kernel/ledger/")
+# The embedded server is given its first role and database before anything else could connect to it.
+PLACES: Final = ("kernel/db/", "kernel/embedded/", "kernel/gather/", "kernel/ledger/")
 
 
 def check_sql_places(tree: Iterable[Source]) -> list[str]:

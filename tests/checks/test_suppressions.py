@@ -47,7 +47,7 @@ def check_suppressions(tree: Iterable[Source]) -> list[str]:
 
 
 def check_broad_excepts(tree: Iterable[Source]) -> list[str]:
-    """A complaint for each handler of every exception with no comment on its line or around its first."""
+    """A complaint for each handler that keeps every exception to itself, with no comment beside it."""
     complaints = []
     for source in tree:
         notes = comments(source)
@@ -55,6 +55,9 @@ def check_broad_excepts(tree: Iterable[Source]) -> list[str]:
             if not isinstance(node, ast.ExceptHandler):
                 continue
             caught = ast.unparse(node.type) if node.type else "BaseException"
+            last = node.body[-1]
+            if isinstance(last, ast.Raise) and last.exc is None:
+                continue  # it clears up and lets the exception go on
             if re.search(r"\b(?:Base)?Exception\b", caught):
                 near = " ".join(
                     notes.get(line, "") for line in range(node.lineno - 1, node.body[0].lineno + 1)
@@ -120,6 +123,7 @@ def test_a_broad_except_without_a_reason_is_caught(handler):
     [
         "try:\n    x = 1\nexcept Exception:  # the commit stands whatever happens\n    x = 2\n",
         "try:\n    x = 1\nexcept Exception:\n    # The commit stands whatever happens.\n    x = 2\n",
+        "try:\n    x = 1\nexcept BaseException:\n    x = 2\n    raise\n",
         "try:\n    x = 1\nexcept ValueError:\n    x = 2\n",
     ],
 )
