@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from kernel.config import Config
 from kernel.db.pool import Database
 from kernel.ledger.ledger import Ledger
+from kernel.metrics import Metrics
 from kernel.plugin.model import PluginSet
 from kernel.render.renderer import Renderer
 from kernel.shared.bus import Bus
@@ -24,3 +25,4 @@ class Runtime:
     ledger: Ledger
     plugins: PluginSet
     renderer: Renderer
+    metrics: Metrics

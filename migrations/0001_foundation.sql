@@ -204,6 +204,7 @@ CREATE UNIQUE INDEX job_dedupe_key ON job (dedupe_key) WHERE dedupe_key IS NOT N
 CREATE INDEX job_due_idx ON job (run_at) WHERE status = 'queued';
 CREATE INDEX job_lease_idx ON job (lease_until) WHERE status = 'running';
 CREATE INDEX job_drop_tags_idx ON job (finished) WHERE drop_tags IS NOT NULL;
+CREATE INDEX job_dead_idx ON job (finished) WHERE status IN ('failed', 'dead');
 CREATE INDEX job_actor_idx ON job (actor_id, created DESC);
 CREATE INDEX job_created_idx ON job (created DESC);
 

@@ -66,9 +66,15 @@ async def _answer_http_error(error: HTTPException) -> Response:
         404: NotFound("There is nothing at this address."),
         405: BadInput(f"{request.method} is not possible here."),
         413: TooLarge("What you sent is larger than this site accepts."),
-        400: BadInput("The body is not what its Content-Type says. Malformed JSON?" if request.is_json else "The request could not be read."),
+        400: BadInput(
+            "The body is not what its Content-Type says. Malformed JSON?"
+            if request.is_json
+            else "The request could not be read."
+        ),
     }
-    response = await _answer(known.get(status) or BadInput(error.description or "The request was refused."), status)
+    response = await _answer(
+        known.get(status) or BadInput(error.description or "The request was refused."), status
+    )
     if status == 405 and (allowed := error.get_response().headers.get("Allow")):
         response.headers["Allow"] = allowed
     return response

@@ -78,7 +78,10 @@ async def _take_messages(visit: Visit) -> list[tuple[str, str]]:
 
 
 async def _build_menu(visit: Visit) -> list[tuple[str, str, bool]]:
-    entries = [("Home", "/"), *((entry.title, entry.path) for entry in visit.rt.plugins.menu.main_entries(visit.actor))]
+    entries = [
+        ("Home", "/"),
+        *((entry.title, entry.path) for entry in visit.rt.plugins.menu.main_entries(visit.actor)),
+    ]
     path = request.path
     return [
         (title, target, path == target or (target != "/" and path.startswith(f"{target}/")))

@@ -31,6 +31,8 @@ def compile_page(gather: Gather, page_number: int) -> Query:
     builder = _filter(gather, item, query).join(author).on(author.id == item.author_id)
     builder = builder.select(*(item[column] for column in ITEM_COLUMNS), author.name.as_("author_name"))
     order = Order.desc if gather.descending else Order.asc
+    if gather.sticky_first:
+        builder = builder.orderby(item.sticky, order=Order.desc)
     builder = builder.orderby(item[gather.sort], order=order).orderby(item.id, order=order)
     builder = builder.limit(query.bind(gather.page_size)).offset(
         query.bind((page_number - 1) * gather.page_size)
@@ -49,7 +51,9 @@ def compile_count(gather: Gather) -> Query:
 
 
 def _filter(gather: Gather, item: Table, query: Query) -> QueryBuilder:
-    builder = PostgreSQLQuery.from_(item).where(item.status == query.bind(1))
+    builder = PostgreSQLQuery.from_(item)
+    if gather.published_only:
+        builder = builder.where(item.status == query.bind(1))
     if len(gather.types) == 1:
         builder = builder.where(item.type == query.bind(gather.types[0]))
     elif gather.types:

@@ -14,13 +14,18 @@ SortColumn = Literal["created", "changed", "title"]
 
 @dataclass(frozen=True, slots=True)
 class Gather:
-    """`types` empty means all types. Sorting ties are broken by id, so that a page never repeats an item."""
+    """`types` empty means all types. Sorting ties are broken by id, so that a page never repeats an item.
+
+    A listing that is not `published_only` shows drafts, and may be run by those who may see everybody's drafts.
+    """
 
     name: str
     title: str
     path: str
     types: tuple[str, ...] = ()
     promoted_only: bool = False
+    published_only: bool = True
+    sticky_first: bool = False
     sort: SortColumn = "created"
     descending: bool = True
     page_size: int = 10
@@ -60,5 +65,4 @@ class GatherPage:
 
 
 RECENT_PAGES: Final = Gather("recent_pages", "Recent pages", "/recent-pages", types=("page",))
-FRONT: Final = Gather("front", "Latest", "/", promoted_only=True)
-GATHERS: Final = {gather.path: gather for gather in (RECENT_PAGES, FRONT)}
+FRONT: Final = Gather("front", "Latest", "/", promoted_only=True, sticky_first=True)

@@ -13,10 +13,10 @@ from kernel.runtime import Runtime
 async def run_gather(
     _rt: Runtime, ctx: Context, conn: Connection, gather: Gather, page_number: int = 1
 ) -> GatherPage:
-    """Published items only, so that one page is right for everybody who may see content. Raises NotFound for a page
-    beyond the last one."""
-    if not ctx.actor.may("access content"):
-        refuse(ctx, "You may not see the content of this site.")
+    """Rights are asked for the listing as a whole, so that one page is right for everybody who may see it. Raises
+    NotFound for a page beyond the last one."""
+    if not ctx.actor.may("access content" if gather.published_only else "access content overview"):
+        refuse(ctx, "You may not see this list.")
     count = compile_count(gather)
     total: int = await conn.fetchval(count.sql, *count.arguments)
     page = GatherPage(gather, (), page_number, total)

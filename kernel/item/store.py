@@ -1,7 +1,6 @@
 """Reads and writes rows of `item` and `item_revision`."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -146,9 +145,14 @@ async def update_search_vector(conn: Connection, item: Item, extra_text: str) ->
     )
 
 
-async def count_revisions(conn: Connection, item_id: UUID) -> int:
-    count: int = await conn.fetchval("SELECT count(*) FROM item_revision WHERE item_id = $1", item_id)
-    return count
+async def select_recent_items(conn: Connection, author_id: UUID | None, limit: int) -> list[Item]:
+    """Newest change first; of one author, or of all when it is None."""
+    rows = await conn.fetch(
+        _SELECT + "WHERE $1::uuid IS NULL OR i.author_id = $1 ORDER BY i.changed DESC, i.id DESC LIMIT $2",
+        author_id,
+        limit,
+    )
+    return [read_item_row(row) for row in rows]
 
 
 async def count_items(conn: Connection) -> dict[str, tuple[int, int]]:
@@ -157,8 +161,3 @@ async def count_items(conn: Connection) -> dict[str, tuple[int, int]]:
         "SELECT type, count(*) FILTER (WHERE status = 1) AS published, count(*) AS total FROM item GROUP BY type"
     )
     return {row["type"]: (row["published"], row["total"] - row["published"]) for row in rows}
-
-
-async def select_newest_change(conn: Connection) -> datetime | None:
-    newest: datetime | None = await conn.fetchval("SELECT max(changed) FROM item")
-    return newest

@@ -66,7 +66,9 @@ async def build_gather_variables(visit: Visit, page: GatherPage) -> dict[str, ob
     views, failures = await view_items(visit.rt, visit.ctx, await visit.scope(), page.items)
     return {
         "gather": page.gather,
-        "rows": [{"item": view.item, "item_type": view.item_type, "content": render_parts(visit.rt, view)} for view in views],
+        "rows": [
+            {"item": view.item, "item_type": view.item_type, "content": render_parts(view)} for view in views
+        ],
         "pager": page,
         "failures": [str(failure) for failure in failures] if visit.actor.is_admin else [],
     }

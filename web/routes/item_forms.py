@@ -74,7 +74,9 @@ async def _redisplay_add(type_name: str, submitted: Submitted, stale: StaleForm)
     return await _show_form(visit, form, read_values(form, submitted).raw, {"": stale.message}, stale.status)
 
 
-@changing_route(blueprint, "/item/add/<type_name>", form_id="item_form", access=_may_add, redisplay=_redisplay_add)
+@changing_route(
+    blueprint, "/item/add/<type_name>", form_id="item_form", access=_may_add, redisplay=_redisplay_add
+)
 async def add_item(type_name: str, submitted: Submitted | None, document: dict[str, Any] | None) -> Response:
     visit = current_visit()
     item_type = await get_item_type(visit.rt, visit.ctx, type_name)
@@ -112,7 +114,9 @@ async def edit_item(item_id: str, submitted: Submitted | None, document: dict[st
     item = await get_item(visit.rt, visit.ctx, await visit.conn(), read_item_id(item_id), "edit")
     item_type = await get_item_type(visit.rt, visit.ctx, item.type)
     if document is not None:
-        return await _save_document(visit, _read_document(document, item_type, visit, item.id, item), created=False)
+        return await _save_document(
+            visit, _read_document(document, item_type, visit, item.id, item), created=False
+        )
     form = build_item_form(item_type, item, visit.actor)
     submission = read_values(form, submitted or {})
     return await _save_form(visit, form, submission, item_type, item)
@@ -133,7 +137,9 @@ async def delete_item(item_id: str, submitted: Submitted | None, document: dict[
     if document is not None:
         revision = _read_revision(document.get("revision", str(item.revision_id)))
     else:
-        revision = _read_revision(read_values(build_item_delete_form(item), submitted or {}).values.get("revision"))
+        revision = _read_revision(
+            read_values(build_item_delete_form(item), submitted or {}).values.get("revision")
+        )
     job = await submit_and_wait(visit, DELETE_ITEM, DeleteItem(item.id, revision), None)
     if not job.is_finished:
         return answer_unfinished(job, as_json=document is not None)
@@ -252,7 +258,9 @@ async def _save_form(
                 await visit.sessions.add_flash(session, "warning", warning)
             return redirect_after_change(result["path"])
         case "invalid":
-            return await _show_form(visit, form, submission.raw, result["problems"], Invalid.status, item=item)
+            return await _show_form(
+                visit, form, submission.raw, result["problems"], Invalid.status, item=item
+            )
         case "conflict" if result.get("revision_id"):
             # Saving again is a decision for the newer version, made after the message was read.
             kept = {**submission.raw, "revision": result["revision_id"]}
@@ -274,7 +282,9 @@ async def _show_form(
     html = render_form(
         visit.rt.renderer, form, session=await visit.need_session(), values=values, problems=problems
     )
-    breadcrumbs = [("Home", "/"), (item.title, item.path)] if item else [("Home", "/"), ("Add content", "/item/add")]
+    breadcrumbs = (
+        [("Home", "/"), (item.title, item.path)] if item else [("Home", "/"), ("Add content", "/item/add")]
+    )
     return await show_page(
         template, title=form.title, status=status, breadcrumbs=breadcrumbs, form=html, item=item
     )

@@ -2,21 +2,25 @@
 
 from uuid import UUID
 
+from markupsafe import Markup
 from quart import Blueprint, Response
 
 from kernel.errors import NotFound
 from kernel.ids import parse_uuid
-from kernel.item.access import may_change
+from kernel.context import Actor
+from kernel.item.access import may
 from kernel.item.load import get_item
+from kernel.item.model import Item
 from kernel.item.view import ItemView, view_items
 from kernel.item_type.load import ITEM_TYPES_TAG
 from kernel.render.renderer import item_suggestions
 from kernel.render.tree import render_tree
-from kernel.runtime import Runtime
+from kernel.log import get_logger
 from web.respond import answer_json, show_page, wants_json
 from web.visit import current_visit
 
 blueprint = Blueprint("items", __name__)
+log = get_logger(__name__)
 
 
 def read_item_id(text: str) -> UUID:
@@ -41,23 +45,30 @@ async def show_item(item_id: str) -> Response:
         tags=[item.tag, ITEM_TYPES_TAG, f"user:{item.author_id}"],
         item=item,
         item_type=views[0].item_type,
-        content=render_parts(rt, views[0]),
-        tasks=_list_tasks(item.path, may_edit=may_change(ctx.actor, item, "edit"), may_delete=may_change(ctx.actor, item, "delete")),
+        content=render_parts(views[0]),
+        tasks=_list_tasks(ctx.actor, item),
         failures=[str(failure) for failure in failures] if ctx.actor.is_admin else [],
     )
 
 
-def render_parts(rt: Runtime, view: ItemView) -> list[str]:
-    """The HTML of each part of an item, in order."""
-    return [rt.renderer.render_tree(tree) for _, tree in view.parts]
+def render_parts(view: ItemView) -> list[Markup]:
+    """The HTML of each part of an item, in order; what a plugin may not show is left out and logged."""
+    parts = []
+    for plugin, tree in view.parts:
+        rendered = render_tree(tree, name=plugin or "fields")
+        if rendered.complaints:
+            log.warning(
+                "a render tree was cut", plugin=plugin, item=str(view.item.id), complaints=rendered.complaints
+            )
+        parts.append(rendered.html)
+    return parts
 
 
-def _list_tasks(path: str, *, may_edit: bool, may_delete: bool) -> list[tuple[str, str, bool]]:
-    if not may_edit and not may_delete:
-        return []
-    tasks = [("View", path, True)]
-    if may_edit:
-        tasks.append(("Edit", f"{path}/edit", False))
-    if may_delete:
-        tasks.append(("Delete", f"{path}/delete", False))
-    return tasks
+def _list_tasks(actor: Actor, item: Item) -> list[tuple[str, str, bool]]:
+    """Label, path, and whether it is the page that is shown; nothing for readers, who have one page only."""
+    tasks = [
+        (label, f"{item.path}/{operation}", False)
+        for operation, label in (("edit", "Edit"), ("delete", "Delete"))
+        if may(actor, item, operation)
+    ]
+    return [("View", item.path, True), *tasks] if tasks else []

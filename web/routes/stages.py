@@ -18,7 +18,9 @@ blueprint = Blueprint("stages", __name__)
 @changing_route(blueprint, "/admin/stage/switch", form_id="stage_switch", access=logged_in)
 async def switch_stage(submitted: Submitted | None, document: dict[str, Any] | None) -> Response:
     visit = current_visit()
-    stage_id = (document or {}).get("stage_id") if submitted is None else (submitted.get("stage_id") or [""])[-1]
+    stage_id = (
+        (document or {}).get("stage_id") if submitted is None else (submitted.get("stage_id") or [""])[-1]
+    )
     if not isinstance(stage_id, str) or visit.session is None:
         raise BadInput("`stage_id` must name a stage, and it is your session that switches to it.")
     stage = await get_stage(visit.rt, visit.ctx, stage_id)

@@ -36,7 +36,9 @@ blueprint = Blueprint("user", __name__)
 def read_destination(text: str) -> str:
     """A path of this site to go on to, or the dashboard: never an address elsewhere."""
     parts = urlsplit(text)
-    is_local = text.startswith("/") and not text.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
+    is_local = (
+        text.startswith("/") and not text.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
+    )
     if not is_local or any(ord(c) < 32 for c in text) or "\\" in text or text.startswith("/user/log"):
         return "/admin"
     return text
@@ -47,7 +49,9 @@ async def show_login() -> Response:
     visit = current_visit()
     if not visit.actor.is_anonymous:
         return redirect_after_change("/admin")
-    return await _show(visit, "user/login.html", build_login_form(destination=request.args.get("destination", "")[:1000]))
+    return await _show(
+        visit, "user/login.html", build_login_form(destination=request.args.get("destination", "")[:1000])
+    )
 
 
 async def _redisplay_login(submitted: Submitted, stale: StaleForm) -> Response:
@@ -66,7 +70,9 @@ async def login(submitted: Submitted | None, document: dict[str, Any] | None) ->
     if submission.problems and document is not None:
         raise Invalid(submission.problems)
     if submission.problems:
-        return await _show(visit, "user/login.html", form, submission.raw, submission.problems, Invalid.status)
+        return await _show(
+            visit, "user/login.html", form, submission.raw, submission.problems, Invalid.status
+        )
     try:
         user = await log_in(visit.rt, visit.ctx, submission.values["name"], submission.values["password"])
     except LoginRequired as refused:
@@ -103,7 +109,9 @@ async def logout(submitted: Submitted | None, document: dict[str, Any] | None) -
 async def show_login_link(token: str) -> Response:
     visit = current_visit()
     if not await find_login_link(visit.rt, token):
-        raise NotFound("This link has been used or has expired. Ask for a new one: trovato user login-link NAME.")
+        raise NotFound(
+            "This link has been used or has expired. Ask for a new one: trovato user login-link NAME."
+        )
     return await _show(visit, "user/login_link.html", build_login_link_form(token))
 
 
@@ -134,7 +142,11 @@ async def change_password(submitted: Submitted | None, document: dict[str, Any] 
     values, problems = submission.values, dict(submission.problems)
     if not problems:
         problems = check_new_password(values["password"], values["again"])
-    if not problems and user.has_password and not await verify_own_password(visit.rt, user, values["current"]):
+    if (
+        not problems
+        and user.has_password
+        and not await verify_own_password(visit.rt, user, values["current"])
+    ):
         problems = {"current": "This is not your current password."}
     if problems:
         return await _show(visit, "user/password.html", form, submission.raw, problems, Invalid.status)
@@ -162,6 +174,10 @@ async def _show(
     status: int = 200,
 ) -> Response:
     html = render_form(
-        visit.rt.renderer, form, session=await visit.need_session(), values=values or {}, problems=problems or {}
+        visit.rt.renderer,
+        form,
+        session=await visit.need_session(),
+        values=values or {},
+        problems=problems or {},
     )
     return await show_page(template, title=form.title, status=status, form=html)

@@ -1,0 +1,87 @@
+"""Opens the kernel of one process: every part in order, closed in reverse."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from kernel.config import Config, Role
+from kernel.db.pool import Database
+from kernel.host.table import list_host_functions
+from kernel.ledger.ledger import Ledger
+from kernel.metrics import Metrics
+from kernel.plugin.load import load_plugins
+from kernel.plugin.model import Budgets, PluginSet
+from kernel.plugin.scan import scan_plugins
+from kernel.plugin.store import select_enabled_plugins
+from kernel.queue import Queue
+from kernel.render.renderer import Renderer
+from kernel.runtime import Runtime
+from kernel.sandbox.sandbox import Sandbox
+from kernel.shared.bus import Bus
+from kernel.shared.cache import Cache
+from kernel.shared.connection import Shared
+
+STATIC_DIR: Final = Path(__file__).resolve().parents[2] / "web" / "static"
+
+
+@asynccontextmanager
+async def open_kernel(config: Config, *, role: Role, with_plugins: bool = True) -> AsyncIterator[Runtime]:
+    """Web and worker processes, the command and the tests all come through here. Raises ConfigError, Unavailable."""
+    metrics = Metrics()
+    renderer = Renderer.open(config.templates_dir, STATIC_DIR, theme=config.theme)
+    db = await Database.open(config.url_for_role(role), role=role, max_size=config.database_pool)
+    try:
+        shared = await Shared.open(config.redis_url, config.redis_prefix)
+        bus = Bus(shared)
+        try:
+            await bus.start()
+            cache = Cache(
+                shared,
+                bus,
+                metrics,
+                max_entries=config.cache_entries,
+                max_ttl_s=config.cache_ttl_s,
+                poll_s=config.generation_poll_s,
+            )
+            await cache.start()
+            try:
+                queue = await Queue.open(config.redis_url, config.redis_prefix)
+                try:
+                    ledger = Ledger(db, queue, bus, cache, config)
+                    async with _open_plugins(config, db, with_plugins) as plugins:
+                        yield Runtime(config, db, shared, bus, cache, ledger, plugins, renderer, metrics)
+                finally:
+                    await queue.close()
+            finally:
+                await cache.close()
+        finally:
+            await bus.close()
+            await shared.close()
+    finally:
+        await db.close()
+
+
+@asynccontextmanager
+async def _open_plugins(config: Config, db: Database, with_plugins: bool) -> AsyncIterator[PluginSet]:
+    """The plugins that are enabled in `system`. One that has a problem is left out and named in the set's failures."""
+    if not with_plugins:
+        yield PluginSet()
+        return
+    ceilings = Budgets(cpu_ms=config.plugin_cpu_ms, memory_mb=config.plugin_memory_mb)
+    scan = scan_plugins(config.plugins_dir, ceilings)
+    async with db.acquire() as conn:
+        enabled = await select_enabled_plugins(conn)
+    sandbox = await Sandbox.open(
+        list_host_functions(db),
+        cache_dir=config.var / "native",
+        ready_instances=config.ready_instances,
+    )
+    try:
+        yield await load_plugins(
+            sandbox,
+            [manifest for manifest in scan.manifests if manifest.name in enabled],
+            failures=[failure for failure in scan.failures if failure.plugin in enabled],
+        )
+    finally:
+        await sandbox.close()

@@ -1,0 +1,94 @@
+"""Brings a database and the plugins to what this release expects: run before the processes of a site start."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from kernel.app.open import open_kernel
+from kernel.config import Config
+from kernel.context import Actor, Context
+from kernel.db.migrate import migrate
+from kernel.db.pool import Database
+from kernel.errors import NotFound
+from kernel.item_type.register import register_item_types
+from kernel.plugin.model import Budgets
+from kernel.plugin.scan import Scan, scan_plugins
+from kernel.plugin.store import insert_new_plugins
+from kernel.runtime import Runtime
+from kernel.sandbox.build import build_plugin
+from kernel.user.account import ensure_administrator
+from kernel.user.login_link import create_login_link
+from kernel.user.model import User
+from kernel.user.name import normalise_name
+from kernel.user.store import find_user_by_name
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """`login_path` logs the administrator in once."""
+
+    login_path: str
+
+
+async def prepare_site(config: Config, report: Report) -> Prepared:
+    """Migrate, build and enable the shipped plugins, register their types, make sure of an administrator. Safe to
+    run again and by several at once."""
+    applied = await migrate(config)
+    report(f"Database: {f'{len(applied)} migrations applied' if applied else 'up to date'}")
+    scan = build_plugins(config, report)
+    db = await Database.open(config.url_for_role("worker"), role="worker", max_size=1)
+    try:
+        async with db.transaction() as tx:
+            await insert_new_plugins(tx.conn, scan.manifests)
+    finally:
+        await db.close()
+    async with open_kernel(config, role="worker") as rt:
+        ctx = Context(actor=Actor(name="prepare", is_admin=True))
+        types = await register_item_types(rt, ctx)
+        report(f"Plugins: {', '.join(rt.plugins.names) or 'none'}")
+        if types:
+            report(f"Item types new or widened: {', '.join(types)}")
+        for failure in rt.plugins.failures:
+            report(f"  {failure.plugin} is left out: {' '.join(failure.problems)}")
+        return Prepared(await create_login_path(rt, None))
+
+
+def build_plugins(config: Config, report: Report, only: Collection[str] = ()) -> Scan:
+    """All of them, or those named. Only what changed is built: an unchanged plugin costs a few milliseconds."""
+    ceilings = Budgets(cpu_ms=config.plugin_cpu_ms, memory_mb=config.plugin_memory_mb)
+    scan = scan_plugins(config.plugins_dir, ceilings)
+    unknown = set(only) - {manifest.name for manifest in scan.manifests}
+    if unknown:
+        known = ", ".join(manifest.name for manifest in scan.manifests)
+        raise NotFound(
+            f"There is no plugin {', '.join(sorted(unknown))} in {config.plugins_dir}. There are: {known}."
+        )
+    for manifest in scan.manifests:
+        if only and manifest.name not in only:
+            continue
+        result = build_plugin(manifest.folder, manifest.name, manifest.wasm)
+        if not result.was_current:
+            report(f"Plugin {manifest.name}: built in {result.seconds:.1f} s")
+    return scan
+
+
+async def create_login_path(rt: Runtime, name: str | None) -> str:
+    """A path that logs somebody in once, until it expires; without a name, the first administrator."""
+    user = await get_user_by_name(rt, name) if name is not None else await ensure_administrator(rt.db)
+    return f"/user/login-link/{await create_login_link(rt.shared, user.id, rt.config.login_link_ttl_s)}"
+
+
+async def build_administrator_context(rt: Runtime) -> Context:
+    """For what a site does by itself in the administrator's name, such as adding demo content."""
+    user = await ensure_administrator(rt.db)
+    return Context(actor=Actor(id=user.id, name=user.name, is_admin=True))
+
+
+async def get_user_by_name(rt: Runtime, name: str) -> User:
+    """Raises NotFound."""
+    async with rt.db.acquire() as conn:
+        user = await find_user_by_name(conn, normalise_name(name))
+    if user is None:
+        raise NotFound(f"There is no account named {name[:60]!r}.")
+    return user

@@ -1,0 +1,153 @@
+"""Runs the web and worker processes of a site as children, starts again what dies, and ends them together."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Final
+
+from kernel.config import Config
+from kernel.errors import ConfigError
+from kernel.log import get_logger
+
+log = get_logger(__name__)
+
+STOP_GRACE_S: Final = 15.0
+# A process that dies sooner than this after its start does so for a reason that a new start will not mend at once.
+QUICK_DEATH_S: Final = 5.0
+RESTART_DELAYS_S: Final = (0.0, 1.0, 5.0, 15.0)
+
+_PR_SET_PDEATHSIG: Final = 1
+
+PROJECT_ROOT: Final = Path(__file__).resolve().parents[2]
+
+
+@dataclass(slots=True)
+class _Child:
+    name: str
+    module: str
+    fds: tuple[int, ...] = ()
+    process: asyncio.subprocess.Process | None = None
+    started: float = 0.0
+    quick_deaths: int = 0
+
+
+@dataclass(slots=True)
+class Processes:
+    """Children inherit `environment`; web processes share one listening socket, so that any number serves one port."""
+
+    environment: Mapping[str, str]
+    _children: list[_Child] = field(default_factory=list)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _is_stopping: bool = False
+
+    def add_web(self, listener: socket.socket, count: int) -> None:
+        self._children += [
+            _Child(f"web {number + 1}", "web", (listener.fileno(),)) for number in range(count)
+        ]
+
+    def add_workers(self, count: int) -> None:
+        self._children += [_Child(f"worker {number + 1}", "workers") for number in range(count)]
+
+    async def start(self) -> None:
+        for child in self._children:
+            await self._spawn(child)
+            self._tasks.append(asyncio.create_task(self._keep_alive(child), name=f"keep {child.name}"))
+
+    async def stop(self) -> None:
+        """Ask every child to finish what it does, and kill what has not ended after STOP_GRACE_S."""
+        self._is_stopping = True
+        for child in self._children:
+            if child.process is not None and child.process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    child.process.send_signal(signal.SIGTERM)
+        _, late = await asyncio.wait(self._tasks, timeout=STOP_GRACE_S) if self._tasks else (set(), set())
+        for child in self._children:
+            if late and child.process is not None and child.process.returncode is None:
+                log.warning("a process did not end in time and is killed", process=child.name)
+                with contextlib.suppress(ProcessLookupError):
+                    child.process.kill()
+        if late:
+            await asyncio.wait(late)
+
+    async def _spawn(self, child: _Child) -> None:
+        child.process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            child.module,
+            *(f"--fd={fd}" for fd in child.fds),
+            cwd=PROJECT_ROOT,
+            env=dict(self.environment),
+            pass_fds=child.fds,
+            # A Ctrl-C in the terminal reaches the parent alone, which then ends its children in order.
+            start_new_session=True,
+        )
+        child.started = monotonic()
+
+    async def _keep_alive(self, child: _Child) -> None:
+        while child.process is not None:
+            status = await child.process.wait()
+            if self._is_stopping:
+                return
+            lived_s = monotonic() - child.started
+            child.quick_deaths = child.quick_deaths + 1 if lived_s < QUICK_DEATH_S else 0
+            delay_s = RESTART_DELAYS_S[min(child.quick_deaths, len(RESTART_DELAYS_S) - 1)]
+            log.error("a process ended", process=child.name, status=status, again_in_s=delay_s)
+            await asyncio.sleep(delay_s)
+            if self._is_stopping:
+                return
+            await self._spawn(child)
+
+
+def open_listener(config: Config) -> socket.socket:
+    """The socket of the site. Raises ConfigError when the port is taken or not ours to use."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((config.host, config.port))
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            [
+                f"PORT {config.port} on {config.host} cannot be used: {os.strerror(error.errno or 0)}."
+                f" Choose another, for example PORT={config.port + 1}."
+            ]
+        ) from error
+    listener.listen(1024)
+    listener.set_inheritable(True)
+    return listener
+
+
+def end_with_parent() -> None:
+    """Called by a child: when its parent is killed with no chance to stop it, it is asked to stop by the system, so
+    that no orphan keeps the port. Elsewhere than on Linux this does nothing."""
+    if not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() == 1:  # it was gone before this was arranged
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def child_environment(config: Config, base: Mapping[str, str]) -> dict[str, str]:
+    """What the children read: the parent's environment, with the addresses of embedded services filled in."""
+    return {
+        **base,
+        "DATABASE_URL": config.database_url,
+        "DATABASE_URL_WEB": config.database_url_web,
+        "DATABASE_URL_WORKER": config.database_url_worker,
+        "REDIS_URL": config.redis_url,
+        "TROVATO_VAR": str(config.var),
+        "PYTHONPATH": os.pathsep.join(_prepend(str(PROJECT_ROOT), base.get("PYTHONPATH", ""))),
+    }
+
+
+def _prepend(first: str, rest: str) -> Sequence[str]:
+    return [first, *(part for part in rest.split(os.pathsep) if part and part != first)]

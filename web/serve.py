@@ -1,0 +1,49 @@
+"""Serves the site from one process: Hypercorn with uvloop over the page cache over Quart."""
+
+import asyncio
+import os
+import signal
+from typing import Final
+
+import uvloop
+from hypercorn.asyncio import serve
+from hypercorn.config import Config as HypercornConfig
+
+from kernel.app.open import open_kernel
+from kernel.app.processes import end_with_parent
+from kernel.config import Config, read_config
+from kernel.log import configure_logging, get_logger
+from web.app import create_asgi
+
+log = get_logger(__name__)
+
+# Less than the grace that the parent gives before it kills.
+SHUTDOWN_S: Final = 10.0
+
+
+def main(fd: int | None) -> None:
+    """`fd` is a listening socket that the parent has opened; without one this process opens the port itself."""
+    end_with_parent()
+    config = read_config(os.environ)
+    configure_logging(config.log_level, config.log_format)
+    uvloop.run(_serve(config, fd))
+
+
+async def _serve(config: Config, fd: int | None) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with open_kernel(config, role="web") as rt:
+        log.info("web process ready", plugins=list(rt.plugins.names))
+        await serve(create_asgi(rt), _configure_server(config, fd), shutdown_trigger=stop.wait)  # type: ignore[arg-type]  # Hypercorn's own ASGI types
+
+
+def _configure_server(config: Config, fd: int | None) -> HypercornConfig:
+    server = HypercornConfig()
+    server.bind = [f"fd://{fd}" if fd is not None else f"{config.host}:{config.port}"]
+    server.graceful_timeout = SHUTDOWN_S
+    server.keep_alive_timeout = 30.0
+    server.include_server_header = False
+    server.accesslog = None
+    return server
