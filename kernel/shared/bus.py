@@ -90,8 +90,10 @@ class Bus:
             except AWAY as error:
                 if self.connected:
                     log.warning("the message subscription was lost", error=repr(error))
-                self.connected = False
+            except Exception:  # whatever happened: a process that stopped listening would never hear again
+                log.exception("the message subscription failed")
             finally:
+                self.connected = False
                 await pubsub.aclose()  # type: ignore[no-untyped-call]
             await asyncio.sleep(RECONNECT_S)
             pubsub = self._shared.client.pubsub()

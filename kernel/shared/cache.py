@@ -25,6 +25,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
+from kernel.config import Config
 from kernel.errors import Unavailable
 from kernel.log import get_logger
 from kernel.metrics import Metrics
@@ -71,18 +72,17 @@ def stage_key(stage_id: str, key: str) -> str:
 
 
 class Cache:
-    """The tiers of one process. `drops` is for further local tiers that are to be kept coherent with it."""
+    """The tiers of one process. `drops` is for further local tiers that are to be kept coherent with it,
+    `metrics` for whoever counts in the same process."""
 
-    def __init__(
-        self, shared: Shared, bus: Bus, metrics: Metrics, *, max_entries: int, max_ttl_s: float, poll_s: float
-    ) -> None:
+    def __init__(self, shared: Shared, bus: Bus, config: Config, metrics: Metrics | None = None) -> None:
         self.drops = Drops()
+        self.metrics = metrics or Metrics()
         self._shared = shared
         self._bus = bus
-        self._metrics = metrics
-        self._max_ttl_s = max_ttl_s
-        self._poll_s = poll_s
-        self._local = LocalTier(self.drops, max_entries=max_entries, max_bytes=LOCAL_BYTES)
+        self._max_ttl_s = config.cache_ttl_s
+        self._poll_s = config.generation_poll_s
+        self._local = LocalTier(self.drops, max_entries=config.cache_entries, max_bytes=LOCAL_BYTES)
         self._state = shared.key(*STATE_KEY)
         self._poll_script = Script(shared, POLL)
         self._drop_script = Script(shared, DROP)
@@ -122,7 +122,7 @@ class Cache:
     async def get(self, key: str) -> bytes | None:
         """From this process, else from Redis in one round trip. None also while Redis is away."""
         local = self._local.get("shared:" + key)
-        self._metrics.count_lookup("local", local is not None)
+        self.metrics.count_lookup("local", local is not None)
         if local is not None:
             return cast("bytes", local)
         entry = await self.fetch(key)
@@ -155,7 +155,7 @@ class Cache:
         except Unavailable as error:
             self._note_away(error)
             return None
-        self._metrics.count_lookup("shared", found is not None)
+        self.metrics.count_lookup("shared", found is not None)
         if found is None:
             return None
         generation, ttl_ms, tags, value = found
@@ -214,7 +214,7 @@ class Cache:
     def get_local(self, key: str) -> object | None:
         """Of this process alone: decoded objects, immutable or treated as such."""
         value = self._local.get("local:" + key)
-        self._metrics.count_lookup("local", value is not None)
+        self.metrics.count_lookup("local", value is not None)
         return value
 
     def put_local(
@@ -317,10 +317,11 @@ class Cache:
 
     def _apply_answer(self, known: int, answer: list[Any]) -> None:
         epoch, generation, listed = int(answer[0]), int(answer[1]), answer[2]
-        if listed is None:
-            self.drops.restart(epoch, generation)
-            return
-        dropped = {tag.decode(): int(version) for tag, version in zip(listed[::2], listed[1::2], strict=True)}
+        dropped = None
+        if listed is not None:
+            dropped = {
+                tag.decode(): int(version) for tag, version in zip(listed[::2], listed[1::2], strict=True)
+            }
         self.drops.apply(epoch, known, generation, dropped)
 
     def _hear_drop(self, message: dict[str, Any]) -> None:

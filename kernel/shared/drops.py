@@ -27,13 +27,13 @@ class Drops:
         self.fresh_until = 0.0
         self._versions: dict[str, int] = {}
 
-    def apply(self, epoch: int, since: int, generation: int, dropped: Mapping[str, int]) -> bool:
-        """Take note of `dropped`, which are all drops after `since` up to `generation`. The answer is False
-        when drops between `known` and `since` are missing here; then `known` stays, and somebody has to ask
-        for them."""
+    def apply(self, epoch: int, since: int, generation: int, dropped: Mapping[str, int] | None) -> bool:
+        """Take note of `dropped`, which are all drops after `since` up to `generation`, or None when they are
+        too many to name. The answer is False when drops between `known` and `since` are missing here; then
+        `known` stays, and somebody has to ask for them."""
         if epoch < self.epoch:
             return True
-        if epoch > self.epoch:
+        if epoch > self.epoch or dropped is None:
             self.restart(epoch, generation)
             return True
         if dropped:
