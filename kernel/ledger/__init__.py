@@ -1,0 +1,1 @@
+"""Jobs as rows in PostgreSQL: submit, claim, finish, retry, sweep."""

@@ -1,0 +1,28 @@
+"""What submitting, running and sweeping jobs need: the truth, the queue, the messages and the cache."""
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from kernel.config import Config
+from kernel.db.pool import Database
+from kernel.ledger.model import JobStatus
+from kernel.queue import Queue
+from kernel.shared.bus import Bus
+from kernel.shared.cache import Cache
+
+# Topics on the bus; each message holds the job's id.
+JOB_FINISHED: Final = "job-finished"
+JOB_CANCELLED: Final = "job-cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    db: Database
+    queue: Queue
+    bus: Bus
+    cache: Cache
+    config: Config
+
+    async def tell_waiter(self, job_id: UUID, status: JobStatus) -> None:
+        await self.bus.publish(JOB_FINISHED, {"id": str(job_id), "status": status.value})

@@ -1,0 +1,1 @@
+"""The arq fleet: lanes that run ledger jobs, and the sweeper."""

@@ -1,0 +1,43 @@
+"""The worker process: `python -m workers`."""
+
+import asyncio
+import os
+import signal
+import sys
+
+import uvloop
+
+from kernel.app.open import open_kernel
+from kernel.config import Config, read_config
+from kernel.errors import TrovatoError
+from kernel.log import configure_logging, get_logger
+from workers.handlers import HANDLERS
+from workers.worker import run_worker
+
+log = get_logger(__name__)
+
+
+async def serve(config: Config) -> None:
+    """Work until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with open_kernel(config, role="worker") as rt:
+        await run_worker(rt, HANDLERS, stop)
+
+
+def main(config: Config) -> None:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(config))
+
+
+if __name__ == "__main__":
+    try:
+        settings = read_config(os.environ)
+        configure_logging(settings.log_level, settings.log_format)
+        main(settings)
+    except TrovatoError as error:
+        # What to do stands in the message; where it was raised helps nobody.
+        log.critical("worker cannot start", reason=error.message, detail=error.detail)
+        sys.exit(1)

@@ -1,0 +1,29 @@
+"""Which function does the work of which kind of job."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from kernel.item.delete import run_delete_item
+from kernel.item.index import run_index_item
+from kernel.item.save import run_save_item
+from kernel.item.taps import run_item_taps
+from kernel.jobs import (
+    DELETE_ITEM,
+    INDEX_ITEM,
+    RECORD_LOGIN,
+    RUN_ITEM_TAPS,
+    SAVE_ITEM,
+    SET_PASSWORD,
+    JobKind,
+)
+from kernel.user.account import run_record_login, run_set_password
+from workers.worker import Handler
+
+HANDLERS: Final[Mapping[JobKind, Handler]] = {
+    SAVE_ITEM: run_save_item,
+    DELETE_ITEM: run_delete_item,
+    INDEX_ITEM: run_index_item,
+    RUN_ITEM_TAPS: run_item_taps,
+    RECORD_LOGIN: run_record_login,
+    SET_PASSWORD: run_set_password,
+}
