@@ -43,9 +43,10 @@ def explain_refusal(url: str, error: Exception) -> TrovatoError:
     parts = urlsplit(url)
     server = f"PostgreSQL at {parts.hostname or 'its socket'}:{parts.port or 5432}"
     if isinstance(error, REFUSED):
-        return ConfigError(
-            [f"{server} refuses the login of DATABASE_URL: {error}. Run `trovato migrate` if it never ran."]
-        )
+        # The role that is set at login does not exist yet.
+        unmigrated = isinstance(error, asyncpg.InvalidParameterValueError)
+        hint = " Run `trovato migrate` first." if unmigrated else ""
+        return ConfigError([f"{server} refuses the login of DATABASE_URL: {error}.{hint}"])
     return Unavailable(
         f"{server} does not answer. Check DATABASE_URL and that the server runs.", detail=repr(error)
     )
