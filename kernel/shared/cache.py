@@ -25,7 +25,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
-from kernel.config import Config
 from kernel.errors import Unavailable
 from kernel.log import get_logger
 from kernel.metrics import Metrics
@@ -75,14 +74,16 @@ class Cache:
     """The tiers of one process. `drops` is for further local tiers that are to be kept coherent with it,
     `metrics` for whoever counts in the same process."""
 
-    def __init__(self, shared: Shared, bus: Bus, config: Config, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self, shared: Shared, bus: Bus, metrics: Metrics, *, max_entries: int, max_ttl_s: float, poll_s: float
+    ) -> None:
         self.drops = Drops()
-        self.metrics = metrics or Metrics()
+        self.metrics = metrics
         self._shared = shared
         self._bus = bus
-        self._max_ttl_s = config.cache_ttl_s
-        self._poll_s = config.generation_poll_s
-        self._local = LocalTier(self.drops, max_entries=config.cache_entries, max_bytes=LOCAL_BYTES)
+        self._max_ttl_s = max_ttl_s
+        self._poll_s = poll_s
+        self._local = LocalTier(self.drops, max_entries=max_entries, max_bytes=LOCAL_BYTES)
         self._state = shared.key(*STATE_KEY)
         self._poll_script = Script(shared, POLL)
         self._drop_script = Script(shared, DROP)
