@@ -98,6 +98,7 @@ CREATE INDEX item_search_vector_idx ON item USING gin (search_vector);
 CREATE INDEX item_type_created_idx ON item (type, created DESC, id DESC);
 CREATE INDEX item_created_idx ON item (created DESC, id DESC);
 CREATE INDEX item_changed_idx ON item (changed DESC, id DESC);
+CREATE INDEX item_draft_idx ON item (changed DESC, id DESC) WHERE status = 0;
 CREATE INDEX item_author_idx ON item (author_id, changed DESC);
 
 -- Revisions are written once and never changed; each holds everything that an edit may change.

@@ -1,16 +1,14 @@
 """Puts the web tier together: Quart with its routes and guards, and the page cache before it."""
 
-from typing import Any
-
+import structlog
 from quart import Quart, Response, g, request
 
-from kernel.context import Context
-from kernel.ids import uuid7
 from kernel.log import get_logger
 from kernel.runtime import Runtime
 from kernel.shared.session import Sessions
 from web.errors import install_error_handlers
-from web.page_cache import PageCache, PageMark
+from web.page_cache import MARK, PageCache
+from web.respond import PageResponse
 from web.routes import gathers, health, item_forms, items, jobs, plugin_pages, stages, user
 from web.routes.admin import content, dashboard
 from web.visit import cookie_name, open_visit
@@ -56,17 +54,25 @@ def create_app(rt: Runtime) -> Quart:
 
     @app.before_request
     async def begin_visit() -> None:
-        g.request_id = str(uuid7())
+        g.request_id = request.headers.get("X-Request-ID", "")
+        structlog.contextvars.bind_contextvars(request_id=g.request_id)
         if not request.path.startswith(WITHOUT_VISIT):
-            g.visit = await open_visit(rt, sessions)
+            g.visit = await open_visit(rt, sessions, g.request_id)
 
     @app.after_request
     async def finish_answer(response: Response) -> Response:
         _set_headers(rt, response)
+        _set_cookie(rt, response)
+        mark = request.scope.get(MARK)
+        if mark is not None:
+            mark.route = request.url_rule.rule if request.url_rule is not None else "none"
+            if isinstance(response, PageResponse) and response.tags is not None:
+                mark.offer(response.tags, rt.config.cache_ttl_s)
         return response
 
     @app.teardown_request
     async def end_visit(_error: BaseException | None) -> None:
+        structlog.contextvars.clear_contextvars()
         if "visit" in g:
             await g.visit.release()
 
@@ -74,3 +80,29 @@ def create_app(rt: Runtime) -> Quart:
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     return app
+
+
+def create_asgi(rt: Runtime) -> PageCache:
+    """What the server is given: strangers' pages are answered before Quart is asked."""
+    return PageCache(create_app(rt), rt.cache, rt.config, cookie_name(rt.config))  # type: ignore[arg-type]  # Quart's own ASGI types
+
+
+def _set_headers(rt: Runtime, response: Response) -> None:
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    if rt.config.secure_cookies:
+        response.headers.setdefault("Strict-Transport-Security", f"max-age={YEAR_S}")
+    if request.path.startswith("/static/") and "v" in request.args and response.status_code == 200:
+        # The address holds a hash of the content, so it never changes.
+        response.headers["Cache-Control"] = f"public, max-age={YEAR_S}, immutable"
+
+
+def _set_cookie(rt: Runtime, response: Response) -> None:
+    visit = g.get("visit")
+    if visit is None or visit.set_cookie is None:
+        return
+    name, secure = cookie_name(rt.config), rt.config.secure_cookies
+    if visit.set_cookie:
+        response.set_cookie(name, visit.set_cookie, httponly=True, secure=secure, samesite="Strict", path="/")
+    else:
+        response.delete_cookie(name, httponly=True, secure=secure, samesite="Strict", path="/")

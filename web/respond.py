@@ -14,7 +14,14 @@ from kernel.item_type.load import list_item_types
 from kernel.runtime import Runtime
 from kernel.stage.load import list_stages
 from kernel.stage.model import LIVE_STAGE
+from kernel.user.load import PERMISSIONS_TAG
 from web.visit import Visit, current_visit
+
+
+class PageResponse(Response):
+    """`tags`: what a page that any stranger may be given depends on; None for a page that is somebody's own."""
+
+    tags: frozenset[str] | None = None
 
 
 def wants_json() -> bool:
@@ -46,7 +53,7 @@ async def show_page(
     visit = current_visit()
     rt = visit.rt
     messages = await _take_messages(visit)
-    menu = await _build_menu(visit)
+    menu = _build_menu(visit)
     name = template if isinstance(template, str) else rt.renderer.suggest(template)
     html = rt.renderer.render(
         name,
@@ -64,9 +71,10 @@ async def show_page(
         **await _build_toolbar(rt, visit),
         **variables,
     )
-    response = Response(html, status, content_type="text/html; charset=utf-8")
-    if tags is not None and visit.session is None and not visit.is_token and not messages:
-        response.page_tags = {*tags, *visit.tags}  # type: ignore[attr-defined]  # read by web.app when it marks the page
+    response = PageResponse(html, status, content_type="text/html; charset=utf-8")
+    if tags is not None and visit.session is None and not visit.is_token:
+        # The menu and every decision on the page depend on what strangers may do.
+        response.tags = frozenset({*tags, *visit.tags, PERMISSIONS_TAG})
     return response
 
 
@@ -77,7 +85,7 @@ async def _take_messages(visit: Visit) -> list[tuple[str, str]]:
     return [(flash["kind"], flash["text"]) for flash in await visit.sessions.take_flashes(visit.session)]
 
 
-async def _build_menu(visit: Visit) -> list[tuple[str, str, bool]]:
+def _build_menu(visit: Visit) -> list[tuple[str, str, bool]]:
     entries = [
         ("Home", "/"),
         *((entry.title, entry.path) for entry in visit.rt.plugins.menu.main_entries(visit.actor)),
@@ -86,6 +94,15 @@ async def _build_menu(visit: Visit) -> list[tuple[str, str, bool]]:
     return [
         (title, target, path == target or (target != "/" and path.startswith(f"{target}/")))
         for title, target in entries
+    ]
+
+
+def list_menu_links(visit: Visit) -> list[tuple[str, str]]:
+    """Title and path of the plugins' entries at the top of the site, as far as the actor may go there."""
+    return [
+        (entry.title, entry.path)
+        for entry in visit.rt.plugins.menu.entries
+        if not entry.parent and "{" not in entry.path and (not entry.permission or visit.actor.may(entry.permission))
     ]
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from typing import Final
 
 import uvloop
@@ -12,6 +13,7 @@ from hypercorn.config import Config as HypercornConfig
 from kernel.app.open import open_kernel
 from kernel.app.processes import end_with_parent
 from kernel.config import Config, read_config
+from kernel.errors import TrovatoError
 from kernel.log import configure_logging, get_logger
 from web.app import create_asgi
 
@@ -24,9 +26,14 @@ SHUTDOWN_S: Final = 10.0
 def main(fd: int | None) -> None:
     """`fd` is a listening socket that the parent has opened; without one this process opens the port itself."""
     end_with_parent()
-    config = read_config(os.environ)
-    configure_logging(config.log_level, config.log_format)
-    uvloop.run(_serve(config, fd))
+    try:
+        config = read_config(os.environ)
+        configure_logging(config.log_level, config.log_format)
+        uvloop.run(_serve(config, fd))
+    except TrovatoError as error:
+        # What to do stands in the message; where it was raised helps nobody.
+        log.critical("the web process cannot start", reason=error.message, detail=error.detail)
+        sys.exit(1)
 
 
 async def _serve(config: Config, fd: int | None) -> None:

@@ -9,7 +9,6 @@ from kernel.config import Config
 from kernel.context import Actor, Context
 from kernel.db.pool import Connection
 from kernel.errors import Forbidden, LoginRequired
-from kernel.ids import uuid7
 from kernel.names import LIVE
 from kernel.runtime import Runtime
 from kernel.shared.session import Session, Sessions
@@ -88,11 +87,8 @@ def cookie_name(config: Config) -> str:
     return "__Host-trovato" if config.secure_cookies else "trovato"
 
 
-async def open_visit(rt: Runtime, sessions: Sessions) -> Visit:
-    """From the request's token or cookie. Raises Unavailable when a session cannot be read and one was shown."""
-    request_id = request.headers.get("X-Request-ID", "")
-    if not (8 <= len(request_id) <= 64 and request_id.replace("-", "").isalnum()):
-        request_id = str(uuid7())
+async def open_visit(rt: Runtime, sessions: Sessions, request_id: str) -> Visit:
+    """From the request's token or cookie. Raises LoginRequired for a token that is not good any more."""
     authorization = request.headers.get("Authorization", "")
     if authorization[:7].lower() == "bearer ":
         actor = await find_token_actor(rt, authorization[7:].strip())

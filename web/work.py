@@ -7,8 +7,7 @@ from quart import Response
 from kernel.errors import Conflict, Forbidden, Invalid, TrovatoError, Unavailable
 from kernel.jobs import JobKind
 from kernel.ledger.model import Job, JobStatus
-from kernel.ledger.submit import submit_job
-from kernel.ledger.wait import wait_for_job
+from kernel.ledger.wait import submit_and_wait as ledger_submit_and_wait
 from web.respond import answer_json, redirect_after_change
 from web.visit import Visit
 
@@ -17,9 +16,14 @@ async def submit_and_wait(visit: Visit, kind: JobKind, payload: object, dedupe_k
     """The job as it stands after `save_wait_s` at most. The page's snapshot is given back first: it would show the
     state before the change, and hold a connection while nothing is read."""
     await visit.release()
-    ledger = visit.rt.ledger
-    job_id = await submit_job(ledger, visit.ctx, kind, payload, dedupe_key=dedupe_key)
-    return await wait_for_job(ledger, job_id, visit.rt.config.save_wait_s)
+    return await ledger_submit_and_wait(
+        visit.rt.ledger,
+        visit.ctx,
+        kind,
+        payload,
+        timeout_s=visit.rt.config.save_wait_s,
+        dedupe_key=dedupe_key,
+    )
 
 
 def answer_unfinished(job: Job, *, as_json: bool) -> Response:

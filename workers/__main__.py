@@ -8,6 +8,7 @@ import sys
 import uvloop
 
 from kernel.app.open import open_kernel
+from kernel.app.processes import end_with_parent
 from kernel.config import Config, read_config
 from kernel.errors import TrovatoError
 from kernel.log import configure_logging, get_logger
@@ -33,6 +34,7 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     try:
         settings = read_config(os.environ)
         configure_logging(settings.log_level, settings.log_format)

@@ -54,6 +54,10 @@ def _filter(gather: Gather, item: Table, query: Query) -> QueryBuilder:
     builder = PostgreSQLQuery.from_(item)
     if gather.published_only:
         builder = builder.where(item.status == query.bind(1))
+    elif gather.status is not None:
+        builder = builder.where(item.status == query.bind(gather.status))
+    if gather.title_contains:
+        builder = builder.where(item.title.ilike(query.bind(f"%{escape_like(gather.title_contains)}%")))
     if len(gather.types) == 1:
         builder = builder.where(item.type == query.bind(gather.types[0]))
     elif gather.types:
@@ -61,3 +65,8 @@ def _filter(gather: Gather, item: Table, query: Query) -> QueryBuilder:
     if gather.promoted_only:
         builder = builder.where(item.promote == query.bind(True))  # noqa: FBT003  # a value to bind
     return builder
+
+
+def escape_like(text: str) -> str:
+    """The text as a LIKE pattern that matches only itself."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -25,6 +25,8 @@ class Gather:
     types: tuple[str, ...] = ()
     promoted_only: bool = False
     published_only: bool = True
+    status: int | None = None
+    title_contains: str = ""
     sticky_first: bool = False
     sort: SortColumn = "created"
     descending: bool = True

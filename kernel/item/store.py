@@ -155,6 +155,17 @@ async def select_recent_items(conn: Connection, author_id: UUID | None, limit: i
     return [read_item_row(row) for row in rows]
 
 
+async def select_drafts(conn: Connection, author_id: UUID | None, limit: int) -> list[Item]:
+    """What is not published, newest change first; of one author, or of all when it is None."""
+    rows = await conn.fetch(
+        _SELECT
+        + "WHERE i.status = 0 AND ($1::uuid IS NULL OR i.author_id = $1) ORDER BY i.changed DESC, i.id DESC LIMIT $2",
+        author_id,
+        limit,
+    )
+    return [read_item_row(row) for row in rows]
+
+
 async def count_items(conn: Connection) -> dict[str, tuple[int, int]]:
     """By type: how many are published, and how many are not."""
     rows = await conn.fetch(

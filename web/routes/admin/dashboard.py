@@ -1,17 +1,21 @@
 """The first screen of people who work on the site: what is new, what is running, what needs attention."""
 
+from typing import Any
+
 from quart import Blueprint, Response
 
-from kernel.item.store import count_items, select_recent_items
+from kernel.db.pool import Connection
+from kernel.item.store import count_items, select_drafts, select_recent_items
 from kernel.item_type.load import list_item_types
 from kernel.ledger.lists import count_open_jobs, list_actor_jobs
-from web.respond import list_quick_add, show_page
+from kernel.plugin.model import PluginSet
+from web.respond import show_page
 from web.routes.jobs import describe_job
-from web.visit import current_visit
+from web.visit import Visit, current_visit
 
 blueprint = Blueprint("dashboard", __name__)
 
-RECENT = 6
+SHOWN = 6
 
 
 @blueprint.get("/admin")
@@ -20,35 +24,52 @@ async def show_dashboard() -> Response:
     visit.require_login()
     rt, ctx = visit.rt, visit.ctx
     conn = await visit.conn()
-    sees_all = ctx.actor.may("access content overview")
-    recent = await select_recent_items(conn, None if sees_all else ctx.actor.id, RECENT)
-    counts = await count_items(conn) if sees_all else {}
-    types = [
-        {"type": t.type, "label": t.label, "published": counts[t.type][0], "drafts": counts[t.type][1]}
-        for t in await list_item_types(rt, ctx)
-        if t.type in counts
-    ]
-    plugins = []
-    if ctx.actor.is_admin:
-        failed = {failure.plugin: failure.problems for failure in rt.plugins.failures}
-        loaded = {manifest.name: manifest for manifest in rt.plugins.manifests}
-        for name in sorted({*failed, *loaded}):
-            manifest = loaded.get(name)
-            plugins.append(
-                {
-                    "name": name,
-                    "version": manifest.version if manifest else "",
-                    "description": manifest.description if manifest else "",
-                    "problems": list(failed.get(name, ())),
-                }
-            )
+    labels = {t.type: t.label for t in await list_item_types(rt, ctx)}
+    author = None if ctx.actor.may("access content overview") else ctx.actor.id
+    recent = await select_recent_items(conn, author, SHOWN)
+    drafts = await select_drafts(conn, author, SHOWN)
+    jobs = await list_actor_jobs(conn, ctx.actor.id, SHOWN)
     return await show_page(
         "admin/dashboard.html",
         title="Dashboard",
-        recent=recent,
-        types=types,
-        jobs=[describe_job(job) for job in await list_actor_jobs(conn, ctx.actor.id, RECENT)],
-        job_counts=await count_open_jobs(conn) if ctx.actor.is_admin else {},
-        plugins=plugins,
-        add=await list_quick_add(rt, ctx),
+        figures=await _list_figures(visit, conn, labels),
+        recent=[{"item": item, "type_label": labels.get(item.type, item.type)} for item in recent],
+        drafts=[{"item": item, "type_label": labels.get(item.type, item.type)} for item in drafts],
+        jobs=[{**describe_job(job), "path": f"/job/{job.id}", "created": job.created} for job in jobs],
+        plugins=_list_plugins(rt.plugins) if ctx.actor.is_admin else [],
     )
+
+
+async def _list_figures(visit: Visit, conn: Connection, labels: dict[str, str]) -> list[tuple[str, int, str]]:
+    if not visit.actor.may("access content overview"):
+        return []
+    counts = await count_items(conn)
+    figures = [
+        (labels.get(name, name), published, f"/admin/content?type={name}") for name, (published, _) in counts.items()
+    ]
+    figures.append(("Drafts", sum(drafts for _, drafts in counts.values()), "/admin/content?status=0"))
+    if visit.actor.is_admin:
+        jobs = await count_open_jobs(conn)
+        figures += [
+            ("Jobs under way", jobs["queued"] + jobs["running"], ""),
+            ("Jobs given up", jobs["dead"], ""),
+        ]
+    return figures
+
+
+def _list_plugins(plugins: PluginSet) -> list[dict[str, Any]]:
+    """Those that run and those that could not be loaded, by name."""
+    failed = {failure.plugin: " ".join(failure.problems) for failure in plugins.failures}
+    loaded = {manifest.name: manifest for manifest in plugins.manifests}
+    rows = []
+    for name in sorted({*failed, *loaded}):
+        manifest = loaded.get(name)
+        rows.append(
+            {
+                "name": name,
+                "version": manifest.version if manifest else "",
+                "description": manifest.description if manifest else "",
+                "problem": failed.get(name, ""),
+            }
+        )
+    return rows
