@@ -1,4 +1,4 @@
-"""Decides when a plugin may run, so that a burst of plugins neither stalls the event loop nor starves others."""
+"""Decides when a plugin may run, so that a burst neither stalls the event loop nor starves others."""
 
 import asyncio
 from collections import deque
@@ -60,7 +60,7 @@ class Admission:
             self._turn_end = asyncio.get_running_loop().call_soon(self._next_turn)
 
     def _next_turn(self) -> None:
-        """One of each line a turn: what they do next takes up to a tick each, and nobody else runs meanwhile."""
+        """One of each line a turn: what they do next takes up to a tick each, and nothing else runs then."""
         self._turn_end = None
         self._spent_s = 0.0
         _wake_first(self._paused)

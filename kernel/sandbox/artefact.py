@@ -2,7 +2,7 @@
 
 wasmtime runs whatever native code it is given, so this cache is as trusted as a shared library: a folder of
 its own that only this user may enter, each file checked against its own hash, written atomically, never
-accepted from anywhere else. Compiling happens in a process of its own, since it takes seconds and much memory.
+accepted from anywhere else. Compiling takes seconds and much memory, so it happens in a process of its own.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ class NativeCache:
             raise PermissionError(f"{folder} holds native code and belongs to another user.")
         if stat.S_IMODE(status.st_mode) != 0o700:
             folder.chmod(0o700)
-        self.folder = folder
+        self.folder = folder.absolute()
 
     def key(self, sha256: str) -> str:
         return hashlib.sha256(f"{sha256}\n{describe_native_target()}".encode()).hexdigest()
@@ -94,9 +94,7 @@ async def load_artefact(engine: Engine, cache: NativeCache, name: str, wasm: Pat
     try:
         data = await asyncio.to_thread(wasm.read_bytes)
     except FileNotFoundError:
-        raise PluginError(
-            name, "stale-artefact", "wasm file not found", detail=str(wasm)
-        ) from None
+        raise _missing(name, wasm) from None
     sha256 = hashlib.sha256(data).hexdigest()
     key = cache.key(sha256)
     code = await asyncio.to_thread(cache.find, key)
@@ -108,17 +106,27 @@ async def load_artefact(engine: Engine, cache: NativeCache, name: str, wasm: Pat
     try:
         native = await asyncio.to_thread(NativeComponent.deserialize_file, engine.native, str(code))
     except WasmtimeError as error:
-        raise PluginError(name, "stale-artefact", "its native code cannot be loaded", detail=str(error)) from error
+        raise PluginError(
+            name, "stale-artefact", "its native code cannot be loaded", detail=str(error)
+        ) from error
     return Artefact(native, sha256)
+
+
+def _missing(name: str, wasm: Path) -> PluginError:
+    """Its message has no colon behind the plugin's name, unlike all others: people search for this one."""
+    error = PluginError(name, "stale-artefact", "wasm file not found")
+    error.message = f"Plugin '{name}' wasm file not found at {wasm}"
+    error.args = (error.message,)
+    return error
+
+
+def _command(wasm: Path, cache: NativeCache) -> list[str]:
+    return [sys.executable, "-m", "kernel.sandbox.compile", str(wasm.absolute()), str(cache.folder)]
 
 
 async def _compile(name: str, wasm: Path, cache: NativeCache) -> None:
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "kernel.sandbox.compile",
-        str(wasm.absolute()),
-        str(cache.folder.absolute()),
+        *_command(wasm, cache),
         cwd=_PACKAGE_ROOT,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

@@ -7,17 +7,14 @@ says so when it no longer holds.
 
 import ctypes
 from collections.abc import Callable
-from ctypes import POINTER, byref, c_bool, c_size_t, c_void_p
+from ctypes import POINTER, byref, c_size_t, c_uint64, c_void_p
 from typing import Any, Final
 
-from wasmtime import WasiConfig, WasmtimeError, _bindings, _ffi
+from wasmtime import WasmtimeError, _ffi
 from wasmtime.component import Component as NativeComponent
 from wasmtime.component import Linker as NativeLinker
 
 from kernel.sandbox.contract import Kind
-
-# The header promises an error pointer, but nothing is returned: what ctypes reads would be rubbish.
-_bindings._wasmtime_context_epoch_deadline_async_yield_and_update.restype = None
 
 _Value: Final = _ffi.wasmtime_component_val_t
 _ErrorPointer: Final = POINTER(_ffi.wasmtime_error_t)
@@ -29,7 +26,11 @@ _STRING: Final = _ffi.WASMTIME_COMPONENT_STRING.value
 _OPTION: Final = _ffi.WASMTIME_COMPONENT_OPTION.value
 _RESULT: Final = _ffi.WASMTIME_COMPONENT_RESULT.value
 
-# The same shapes as wasmtime_component_func_callback_t and its asynchronous sister, with addresses in place of
+# The package declares that this returns an error pointer, but it returns nothing: ctypes would read rubbish.
+_yield_at_ticks: Final = ctypes.CFUNCTYPE(None, POINTER(_ffi.wasmtime_context_t), c_uint64)(
+    ("wasmtime_context_epoch_deadline_async_yield_and_update", _ffi.dll)
+)
+# The shapes of wasmtime_component_func_callback_t and its asynchronous sister, with addresses in place of
 # typed pointers: an integer is what the table of running instances is keyed by, and is cheaper to make.
 _SyncCallback: Final = ctypes.CFUNCTYPE(
     c_void_p, c_void_p, c_void_p, c_void_p, POINTER(_Value), c_size_t, POINTER(_Value), c_size_t
@@ -59,7 +60,9 @@ class Err(str):
 def _write_string(value: Any, text: str | bytes) -> None:
     data = text if isinstance(text, bytes) else text.encode()
     value.kind = _STRING
-    _ffi.wasm_byte_vec_new(byref(value.of.string), len(data), ctypes.cast(data, POINTER(_ffi.wasm_byte_t)))
+    _ffi.wasm_byte_vec_new(
+        byref(value.of.string), len(data), ctypes.cast(ctypes.c_char_p(data), POINTER(_ffi.wasm_byte_t))
+    )
 
 
 def _write_bool(value: Any, flag: bool) -> None:
@@ -118,7 +121,7 @@ WRITERS: Final[dict[Kind, Callable[[Any, Any], None]]] = {
 
 
 def _expect(value: Any, kind: int) -> None:
-    """wasmtime does not check a plugin's idea of our signatures, and a number read as a pointer would crash."""
+    """wasmtime trusts a plugin's idea of our signatures, and a number read as a pointer would crash."""
     if value.kind != kind:
         raise TypeError(f"a value of kind {value.kind} instead of {kind}")
 
@@ -174,7 +177,8 @@ def make_sync_callback(arity: int, answer: Callable[[int, Any, Any], int | None]
     It must not raise. Keep what this returns for as long as the linker lives.
     """
 
-    def called(_env: Any, context: int, _type: Any, arguments: Any, given: int, results: Any, _m: int) -> int | None:
+    def called(_env: Any, context: int, _type: Any, *values: Any) -> int | None:
+        arguments, given, results, _ = values
         if given != arity:
             return error_pointer(_WRONG_ARITY)
         return answer(context, arguments, results)
@@ -188,17 +192,8 @@ def make_async_callback(arity: int, begin: Callable[[int, Any, Any], int | None]
     `resume` comes from make_continuation. Keep what this returns for as long as the linker lives.
     """
 
-    def called(
-        _env: Any,
-        context: int,
-        _type: Any,
-        arguments: Any,
-        given: int,
-        results: Any,
-        _m: int,
-        error: Any,
-        continuation: Any,
-    ) -> None:
+    def called(_env: Any, context: int, _type: Any, *values: Any) -> None:
+        arguments, given, results, _, error, continuation = values
         refusal = begin(context, arguments, results) if given == arity else error_pointer(_WRONG_ARITY)
         if refusal is not None:
             error[0] = ctypes.cast(refusal, _ErrorPointer)
@@ -214,16 +209,26 @@ def make_continuation(resume: Callable[[int], bool]) -> Any:
     return _ffi.wasmtime_func_async_continuation_callback_t(resume)
 
 
-def add_function(linker: NativeLinker, interface: str, functions: dict[str, tuple[Any, bool]]) -> None:
+_ADDERS: Final = {
+    False: (_ffi.wasmtime_component_linker_instance_add_func, _ffi.wasmtime_component_func_callback_t),
+    True: (
+        _ffi.wasmtime_component_linker_instance_add_func_async,
+        _ffi.wasmtime_component_func_async_callback_t,
+    ),
+}
+
+
+def _as_error(pointer: Any) -> WasmtimeError:
+    """Takes the error over, so that it is freed with the exception."""
+    return WasmtimeError._from_ptr(pointer)  # noqa: SLF001  # there is no public way
+
+
+def add_functions(linker: NativeLinker, interface: str, functions: dict[str, tuple[Any, bool]]) -> None:
     """Define one interface: callbacks by name, each with whether it is asynchronous."""
     with linker.root() as root, root.add_instance(interface) as instance:
         for name, (callback, is_async) in functions.items():
             encoded = name.encode()
-            add, shape = (
-                (_ffi.wasmtime_component_linker_instance_add_func_async, _ffi.wasmtime_component_func_async_callback_t)
-                if is_async
-                else (_ffi.wasmtime_component_linker_instance_add_func, _ffi.wasmtime_component_func_callback_t)
-            )
+            add, shape = _ADDERS[is_async]
             error = add(
                 instance.ptr(),
                 ctypes.create_string_buffer(encoded),
@@ -233,7 +238,7 @@ def add_function(linker: NativeLinker, interface: str, functions: dict[str, tupl
                 _NO_FINALIZER,
             )
             if error:
-                raise WasmtimeError._from_ptr(error)
+                raise _as_error(error)
 
 
 class Store:
@@ -242,16 +247,16 @@ class Store:
     __slots__ = ("_pointer", "address", "context")
 
     def __init__(self, engine: Any, memory_bytes: int) -> None:
-        self._pointer = _ffi.wasmtime_store_new(engine, None, _NO_FINALIZER)
+        self._pointer: Any = _ffi.wasmtime_store_new(engine, None, _NO_FINALIZER)
         self.context = _ffi.wasmtime_store_context(self._pointer)
         self.address: int = ctypes.cast(self.context, c_void_p).value or 0
         _ffi.wasmtime_store_limiter(self._pointer, memory_bytes, -1, -1, -1, -1)
         # An empty configuration: no arguments, no environment, no folders, no output, no network.
-        error = _ffi.wasmtime_context_set_wasi(self.context, WasiConfig()._consume())
+        error = _ffi.wasmtime_context_set_wasi(self.context, _ffi.wasi_config_new())
         if error:
-            raise WasmtimeError._from_ptr(error)
+            raise _as_error(error)
         _ffi.wasmtime_context_set_epoch_deadline(self.context, 1)
-        _ffi.wasmtime_context_epoch_deadline_async_yield_and_update(self.context, 1)
+        _yield_at_ticks(self.context, 1)
 
     def rest(self) -> None:
         """Give the next call a whole tick before its first yield. Not while a future is alive."""
@@ -283,7 +288,7 @@ class Call:
         """Why it ended without a result, once it is done."""
         if not self._error:
             return None
-        error = WasmtimeError._from_ptr(self._error)
+        error = _as_error(self._error)
         self._error = _ErrorPointer()
         return error
 
@@ -310,7 +315,10 @@ class Instantiation(Call):
     def find_function(self, store: Store, export: Any) -> Any:
         """An export of the finished instance, named by an index of its component."""
         function = _ffi.wasmtime_component_func_t()
-        if not _ffi.wasmtime_component_instance_get_func(byref(self._out), store.context, export.ptr(), byref(function)):
+        instance = byref(self._out)
+        if not _ffi.wasmtime_component_instance_get_func(
+            instance, store.context, export.ptr(), byref(function)
+        ):
             raise LookupError("the component's export is not a function")
         return function
 
@@ -329,7 +337,13 @@ class StringCall(Call):
             _write_string(value, argument)
         self._out = _Value()
         self._future = _ffi.wasmtime_component_func_call_async(
-            byref(function), store.context, self._arguments, len(arguments), byref(self._out), 1, byref(self._error)
+            byref(function),
+            store.context,
+            self._arguments,
+            len(arguments),
+            byref(self._out),
+            1,
+            byref(self._error),
         )
 
     def take_answer(self) -> tuple[bool, bytes]:

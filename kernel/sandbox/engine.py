@@ -24,7 +24,9 @@ class Engine:
     def __init__(self) -> None:
         installed = version("wasmtime")
         if installed != WASMTIME_VERSION:
-            raise RuntimeError(f"The sandbox is made for wasmtime {WASMTIME_VERSION}, and {installed} is installed.")
+            raise RuntimeError(
+                f"The sandbox needs wasmtime {WASMTIME_VERSION}, and {installed} is installed."
+            )
         config = wasmtime.Config()
         config.wasm_component_model = True
         config.epoch_interruption = True
@@ -38,7 +40,7 @@ class Engine:
         self._ticker.start()
 
     def enter(self) -> None:
-        # The ticker falls asleep in the other order (says so, then looks inside), so that neither misses the other.
+        # The ticker falls asleep in the other order (says so, then looks), so that neither misses the other.
         self._inside = True
         self._entries += 1
         if not self.is_ticking:
@@ -72,7 +74,8 @@ class Engine:
 
 def describe_native_target() -> str:
     """What native code depends on beside the component: compiler, settings, processor."""
-    return "\n".join((f"wasmtime {WASMTIME_VERSION}", "component-model epoch-interruption", _describe_processor()))
+    compiler = f"wasmtime {WASMTIME_VERSION}, component-model, epoch-interruption"
+    return f"{compiler}\n{_describe_processor()}"
 
 
 def _describe_processor() -> str:

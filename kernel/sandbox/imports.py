@@ -15,7 +15,7 @@ from kernel.sandbox.bindings import (
     READERS,
     WRITERS,
     Err,
-    add_function,
+    add_functions,
     error_pointer,
     make_async_callback,
     make_continuation,
@@ -48,7 +48,7 @@ class Waiting:
         """Ask the function; afterwards the plugin can go on. Raises only what cancels the whole call."""
         try:
             self.answer = await self.function.call(state, *self.arguments)
-        except Exception as error:  # a plugin must not be stopped, nor told more, by a bug of ours
+        except Exception as error:  # noqa: BLE001  # no bug of ours may stop a plugin, or tell it more
             self.answer = _failure_value(self.signature, error)
 
 
@@ -107,7 +107,7 @@ class Imports:
             self._callbacks.append(callback)
             interfaces.setdefault(signature.interface, {})[signature.name] = (callback, is_async)
         for interface, callbacks in interfaces.items():
-            add_function(linker, self._contract.qualify(interface), callbacks)
+            add_functions(linker, self._contract.qualify(interface), callbacks)
 
     def _answer(self, function: HostFunction, signature: Signature) -> Callable[[int, Any, Any], int | None]:
         read, call = _reader(signature), function.call
@@ -119,9 +119,9 @@ class Imports:
                 return error_pointer("too many host calls")
             try:
                 value = _NOT_NOW if guest.state is NOBODY else call(guest.state, *read(arguments))
-            except Exception as error:  # as in Waiting.run
+            except Exception as error:  # noqa: BLE001  # as in Waiting.run
                 value = _failure_value(signature, error)
-            except BaseException as error:  # wasmtime cannot carry it; the driver raises it again
+            except BaseException as error:  # noqa: BLE001  # wasmtime cannot carry it; the driver raises it
                 guest.interrupt = error
                 return error_pointer("interrupted")
             _write(signature, results, value)
@@ -164,7 +164,7 @@ class Imports:
                 return error_pointer("too many host calls")
             if signature.full_name not in self._missed:
                 self._missed.add(signature.full_name)
-                log.warning("a plugin called a host function that is not available", function=signature.full_name)
+                log.warning("a plugin called what this kernel does not bring", function=signature.full_name)
             _write(signature, results, _NOT_NOW)
             return None
 
@@ -201,7 +201,7 @@ def _write(signature: Signature, results: Any, answer: Any) -> None:
             if signature.result:
                 writer(results[0], answer)
             return
-        except Exception as error:  # an answer of the wrong type is a bug of ours, not of the plugin
+        except Exception as error:  # noqa: BLE001  # the wrong type is a bug of ours, not of the plugin
             answer = _failure_value(signature, error)
     if signature.can_fail:
         writer(results[0], Err(answer.as_json()))

@@ -1,4 +1,4 @@
-"""One instance of one plugin: runs its taps one after another, each under limits, until it breaks or is closed."""
+"""One instance of one plugin: runs its taps, each under limits, until it breaks or is closed."""
 
 import asyncio
 import json
@@ -18,8 +18,8 @@ from kernel.sandbox.imports import PLAIN_CALLS_PER_CALL, Guest, Imports
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one tap may use; `memory_mb` is per instance. `host_calls` counts those that wait: reading a field,
-    which does not, counts a twentieth."""
+    """What one tap may use; `memory_mb` is per instance. A host function that does not wait, such as reading
+    a field, counts as a twentieth of a host call."""
 
     memory_mb: int
     cpu_ms: float
@@ -62,6 +62,7 @@ _ANSWERED_FAILURES: Final[dict[str, PluginFailure]] = {
     "exit": "exit",
 }
 
+_WRONG_EXPORT: Final = "has an export of another type than kernel.wit says"
 _TRAPS: Final[tuple[tuple[str, PluginFailure, str], ...]] = (
     ("call stack exhausted", "stack-overflow", "nested too many calls"),
     ("may not use", "refused-capability", "used a part of WASI that plugins may not use"),
@@ -73,7 +74,7 @@ _TRAPS: Final[tuple[tuple[str, PluginFailure, str], ...]] = (
 
 
 class Instance(Guest):
-    """Not shared: one caller at a time. After a trap, a timeout or a cancelled call it is `broken` for good."""
+    """Serves one caller. After a trap, a timeout or a cancelled call it is `broken` for good."""
 
     __slots__ = ("_blueprint", "_describe", "_host", "_invoke", "_store", "_tap", "broken", "busy", "cpu_ms")
 
@@ -100,9 +101,7 @@ class Instance(Guest):
         call = Instantiation(host.linker, store, blueprint.native)
         try:
             await self._drive(call, _PREPARATION_CPU_MS, _PREPARATION_S)
-            error = call.find_error()
-            if error is not None:
-                raise self._failure("link-error", "cannot be linked with this kernel", str(error))
+            self._check_link(call)
             self._describe = call.find_function(store, blueprint.describe)
             self._invoke = call.find_function(store, blueprint.invoke)
         except BaseException:
@@ -141,7 +140,14 @@ class Instance(Guest):
             self._store.close()
             self._store = None
 
-    async def _call(self, function: Any, arguments: tuple[bytes, ...], cpu_ms: float, timeout_s: float) -> bytes:
+    def _check_link(self, call: Instantiation) -> None:
+        error = call.find_error()
+        if error is not None:
+            raise self._failure("link-error", "cannot be linked with this kernel", str(error))
+
+    async def _call(
+        self, function: Any, arguments: tuple[bytes, ...], cpu_ms: float, timeout_s: float
+    ) -> bytes:
         if self.busy:
             raise RuntimeError("An instance runs one call at a time; a nested call takes another instance.")
         if self._store is None or self.broken:
@@ -220,7 +226,7 @@ class Instance(Guest):
         try:
             return call.take_answer()
         except TypeError as mismatch:
-            raise self._failure("link-error", "has an export of another type than kernel.wit says") from mismatch
+            raise self._failure("link-error", _WRONG_EXPORT) from mismatch
 
     def _explain_trap(self, error: WasmtimeError) -> PluginError:
         detail = str(error)
@@ -240,7 +246,9 @@ class Instance(Guest):
         except (ValueError, RecursionError):
             told = None
         if not isinstance(told, dict):
-            return self._failure("bad-answer", "failed without a proper error", answer[:_DETAIL_CHARACTERS].decode(errors="replace"))
+            return self._failure(
+                "bad-answer", "failed without a proper error", answer.decode(errors="replace")
+            )
         kind = str(told.get("type", ""))[:_MESSAGE_CHARACTERS]
         reason = _ANSWERED_FAILURES.get(str(told.get("code")), "tap-error")
         if kind == "MemoryError":

@@ -78,7 +78,9 @@ class ReadyPool:
             except PluginError as error:
                 # Whoever takes an instance is told; here nobody listens.
                 instance.close()
-                log.warning("a plugin's instance could not be prepared", plugin=error.plugin, reason=error.reason)
+                log.warning(
+                    "a plugin's instance could not be prepared", plugin=error.plugin, reason=error.reason
+                )
                 return
             except BaseException:
                 instance.close()

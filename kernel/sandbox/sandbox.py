@@ -121,5 +121,5 @@ def _read_description(name: str, answer: bytes) -> dict[str, Any]:
         description = None
     taps = description.get("taps") if isinstance(description, dict) else None
     if not isinstance(taps, list) or not all(isinstance(tap, str) for tap in taps):
-        raise PluginError(name, "bad-answer", 'describe() must answer a JSON object with "taps", a list of names')
+        raise PluginError(name, "bad-answer", 'describe() must answer an object with "taps", a list of names')
     return dict(description)

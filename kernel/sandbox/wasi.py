@@ -13,7 +13,7 @@ from wasmtime import Engine as NativeEngine
 from wasmtime import WasmtimeError, _ffi
 from wasmtime.component import Linker as NativeLinker
 
-from kernel.sandbox.bindings import add_function, error_pointer, make_sync_callback
+from kernel.sandbox.bindings import add_functions, error_pointer, make_sync_callback
 
 WASI_VERSION: Final = "0.2.12"
 
@@ -30,7 +30,8 @@ class HardenedWasi:
         # wasmtime holds bare pointers to these callbacks.
         self._shadows = {
             f"{interface}@{WASI_VERSION}": {
-                name: (make_sync_callback(arity, answer), False) for name, (arity, answer) in functions.items()
+                name: (make_sync_callback(arity, answer), False)
+                for name, (arity, answer) in functions.items()
             }
             for interface, functions in _SHADOWS.items()
         }
@@ -40,7 +41,7 @@ class HardenedWasi:
         linker.add_wasip2()
         linker.allow_shadowing = True
         for interface, functions in self._shadows.items():
-            add_function(linker, interface, functions)
+            add_functions(linker, interface, functions)
         linker.allow_shadowing = False
 
     def _check_version(self, engine: NativeEngine) -> None:
@@ -50,10 +51,10 @@ class HardenedWasi:
                 with NativeLinker(engine) as linker:
                     linker.add_wasip2()
                     try:
-                        add_function(linker, interface, {name: function})
+                        add_functions(linker, interface, {name: function})
                     except WasmtimeError:
                         continue  # it exists already: this is the one to be shadowed
-                raise RuntimeError(f"wasmtime has no {interface} {name}; the sandbox must be adapted to its version.")
+                raise RuntimeError(f"wasmtime has no {interface} {name}: adapt the sandbox to its version.")
 
 
 def _drop(context: int, value: Any) -> None:

@@ -1,0 +1,46 @@
+"""Everything that the author of a plugin needs: `from trovato_sdk import tap, Item, container, markup`."""
+
+from trovato_sdk import log, plugins, request_context, user, variables
+from trovato_sdk.definitions import (
+    AccessResult,
+    ContentTypeDefinition,
+    FieldDefinition,
+    FieldType,
+    MenuDefinition,
+    Page,
+    PermissionDefinition,
+)
+from trovato_sdk.item import Field, Item, ItemData, ItemHandle
+from trovato_sdk.render import RenderElement, container, image, link, list_, markup, table
+from trovato_sdk.taps import PageRequest, TapContext, tap
+from trovato_sdk.version import SDK_VERSION
+
+__all__ = [
+    "SDK_VERSION",
+    "AccessResult",
+    "ContentTypeDefinition",
+    "Field",
+    "FieldDefinition",
+    "FieldType",
+    "Item",
+    "ItemData",
+    "ItemHandle",
+    "MenuDefinition",
+    "Page",
+    "PageRequest",
+    "PermissionDefinition",
+    "RenderElement",
+    "TapContext",
+    "container",
+    "image",
+    "link",
+    "list_",
+    "log",
+    "markup",
+    "plugins",
+    "request_context",
+    "table",
+    "tap",
+    "user",
+    "variables",
+]

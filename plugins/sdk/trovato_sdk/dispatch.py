@@ -1,0 +1,112 @@
+"""Answers the kernel's calls with the functions of a plugin, inside the sandbox and outside of it."""
+
+import json
+import traceback
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, Final
+
+from trovato_sdk.item import ItemData, read_item
+from trovato_sdk.taps import PREFIX, PageRequest, TapContext, TapFunction, list_taps
+from trovato_sdk.version import SDK_VERSION
+
+# Frames of a traceback that are worth sending, counted from where the error is.
+_FRAMES: Final = 20
+_PRESAVE: Final = "item_presave"
+
+
+class TapFailedError(Exception):
+    """The text is the JSON error that the kernel is answered."""
+
+
+class BadAnswerError(Exception):
+    """A tap's function returned what cannot be sent."""
+
+
+class Plugin:
+    def __init__(self, name: str, module: ModuleType) -> None:
+        self._name = name
+        self._taps = {PREFIX + function.name: function for function in list_taps(module)}
+
+    def describe(self) -> str:
+        return json.dumps({"name": self._name, "sdk": SDK_VERSION, "taps": sorted(self._taps)})
+
+    def invoke(self, tap: str, payload: str) -> str:
+        """Raises TapFailedError, whatever the plugin's function does."""
+        data = json.loads(payload)
+        function = self._taps.get(tap)
+        if function is None:
+            message = f"is not implemented; implemented are {', '.join(sorted(self._taps)) or 'none'}"
+            raise TapFailedError(json.dumps({"code": "tap-not-implemented", "message": message}))
+        try:
+            answer = _run(function, data)
+            text = _encode(answer)
+            text.encode()
+        except BadAnswerError as error:
+            raise _failure("bad-answer", error) from None
+        except UnicodeEncodeError as error:
+            half = BadAnswerError(f"the answer holds half a character: {error}")
+            raise _failure("bad-answer", half) from None
+        except SystemExit as error:
+            raise _failure("exit", error) from None
+        except BaseException as error:  # noqa: BLE001  # nothing but a failure may leave a plugin
+            raise _failure("tap-error", error) from None
+        return text
+
+
+def _run(function: TapFunction, data: dict[str, Any]) -> Any:
+    arguments: dict[str, Any] = {}
+    for parameter in function.parameters:
+        if parameter == "ctx":
+            arguments["ctx"] = TapContext(**data.get("ctx", {}))
+        elif parameter == "request":
+            arguments["request"] = PageRequest(**data["request"])
+        elif parameter != "item":
+            arguments[parameter] = data.get(parameter)
+    items = data.get("items")
+    if items is not None:
+        return [_run_for_item(function, arguments, item) for item in items]
+    if "item" in data:
+        return _run_for_item(function, arguments, data["item"])
+    return function.call(**arguments)
+
+
+def _run_for_item(function: TapFunction, arguments: dict[str, Any], data: dict[str, Any]) -> Any:
+    item = read_item(data)
+    if "item" in function.parameters:
+        answer = function.call(item=item, **arguments)
+    else:
+        answer = function.call(**arguments)
+    if function.name != _PRESAVE:
+        return answer
+    if answer is not None:
+        raise BadAnswerError(f"{_PRESAVE} changes the item it is given and returns nothing")
+    return (item.changes if isinstance(item, ItemData) else None) or None
+
+
+def _as_data(value: Any) -> Any:
+    convert: Callable[[], Any] | None = getattr(value, "as_data", None)
+    if convert is None:
+        raise BadAnswerError(f"a value of type {type(value).__name__} cannot be sent to the kernel")
+    return convert()
+
+
+def _encode(answer: Any) -> str:
+    try:
+        return _ENCODER.encode(answer)
+    except (TypeError, ValueError) as error:
+        raise BadAnswerError(f"the answer cannot be sent to the kernel: {error}") from None
+
+
+_ENCODER: Final = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_as_data
+)
+
+
+def _failure(code: str, error: BaseException) -> TapFailedError:
+    told = {"code": code, "type": type(error).__name__, "message": str(error)}
+    try:
+        told["traceback"] = "".join(traceback.format_exception(error, limit=-_FRAMES))
+    except MemoryError:
+        told["traceback"] = ""  # the plugin's name for what it ran out of is worth more than its place
+    return TapFailedError(json.dumps(told))

@@ -1,0 +1,24 @@
+"""What a component exports; it exists only where a plugin is built and in the sandbox."""
+
+from types import ModuleType
+
+from componentize_py_types import Err
+
+from trovato_sdk.dispatch import Plugin, TapFailedError
+
+
+def make_world(name: str, module: ModuleType) -> type:
+    """The class that the builder looks for in a plugin's entry module."""
+    plugin = Plugin(name, module)
+
+    class WitWorld:
+        def describe(self) -> str:
+            return plugin.describe()
+
+        def invoke(self, tap: str, payload: str) -> str:
+            try:
+                return plugin.invoke(tap, payload)
+            except TapFailedError as failure:
+                raise Err(str(failure)) from None
+
+    return WitWorld

@@ -1,0 +1,98 @@
+"""The kernel as a plugin sees it: host functions inside the sandbox, a stand-in outside of it."""
+
+from contextvars import ContextVar
+from typing import Any, Final, Protocol, cast
+
+
+class ItemApi(Protocol):
+    def get_id(self, handle: int) -> str | None: ...
+    def get_type(self, handle: int) -> str | None: ...
+    def get_title(self, handle: int) -> str | None: ...
+    def set_title(self, handle: int, title: str) -> bool: ...
+    def get_field(self, handle: int, name: str) -> str | None: ...
+    def get_field_string(self, handle: int, name: str) -> str | None: ...
+    def get_field_int(self, handle: int, name: str) -> int | None: ...
+    def get_field_bool(self, handle: int, name: str) -> bool | None: ...
+    def set_field(self, handle: int, name: str, field_json: str) -> bool: ...
+    def set_field_string(self, handle: int, name: str, value: str) -> bool: ...
+    def set_field_int(self, handle: int, name: str, value: int) -> bool: ...
+    def set_field_bool(self, handle: int, name: str, value: bool) -> bool: ...
+
+
+class UserApi(Protocol):
+    def current_user_id(self) -> str: ...
+    def current_user_has_permission(self, permission: str) -> bool: ...
+
+
+class RequestContextApi(Protocol):
+    def get(self, key: str) -> str | None: ...
+    def set(self, key: str, value: str) -> bool: ...
+
+
+class VariablesApi(Protocol):
+    def get(self, name: str, default: str) -> str: ...
+
+
+class PluginApi(Protocol):
+    def plugin_exists(self, name: str) -> bool: ...
+
+
+class LoggingApi(Protocol):
+    def log(self, level: str, message: str) -> None: ...
+
+
+class Kernel(Protocol):
+    """The interfaces of kernel.wit that the SDK wraps."""
+
+    @property
+    def item_api(self) -> ItemApi: ...
+    @property
+    def user_api(self) -> UserApi: ...
+    @property
+    def request_context(self) -> RequestContextApi: ...
+    @property
+    def variables(self) -> VariablesApi: ...
+    @property
+    def plugin_api(self) -> PluginApi: ...
+    @property
+    def logging(self) -> LoggingApi: ...
+
+
+CURRENT: Final[ContextVar[Kernel]] = ContextVar("trovato_kernel")
+
+
+class _StandIn:
+    """Finds the interface in the kernel that `trovato_sdk.testing` has put up, at each use."""
+
+    def __init__(self, interface: str) -> None:
+        self._interface = interface
+
+    def __getattr__(self, function: str) -> Any:
+        kernel = CURRENT.get(None)
+        if kernel is None:
+            raise RuntimeError(
+                f"{self._interface}.{function} needs a kernel: use `with trovato_sdk.testing.TestKernel():`"
+            )
+        return getattr(getattr(kernel, self._interface), function)
+
+
+# Only modules that are imported while a plugin is built exist in the sandbox, so this stands at the top.
+try:
+    from wit_world.imports import item_api as _item_api
+    from wit_world.imports import logging as _logging
+    from wit_world.imports import plugin_api as _plugin_api
+    from wit_world.imports import request_context as _request_context
+    from wit_world.imports import user_api as _user_api
+    from wit_world.imports import variables as _variables
+except ImportError:
+    _item_api, _logging, _plugin_api, _request_context, _user_api, _variables = (
+        _StandIn(name)
+        for name in ("item_api", "logging", "plugin_api", "request_context", "user_api", "variables")
+    )
+
+item_api = cast("ItemApi", _item_api)
+logging = cast("LoggingApi", _logging)
+plugin_api = cast("PluginApi", _plugin_api)
+request_context = cast("RequestContextApi", _request_context)
+user_api = cast("UserApi", _user_api)
+variables = cast("VariablesApi", _variables)
