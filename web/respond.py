@@ -86,10 +86,7 @@ async def _take_messages(visit: Visit) -> list[tuple[str, str]]:
 
 
 def _build_menu(visit: Visit) -> list[tuple[str, str, bool]]:
-    entries = [
-        ("Home", "/"),
-        *((entry.title, entry.path) for entry in visit.rt.plugins.menu.main_entries(visit.actor)),
-    ]
+    entries = [("Home", "/"), *list_menu_links(visit)]
     path = request.path
     return [
         (title, target, path == target or (target != "/" and path.startswith(f"{target}/")))

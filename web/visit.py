@@ -30,7 +30,7 @@ class Visit:
     tags: set[str] = field(default_factory=set)
     set_cookie: str | None = None
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
-    _conn: Connection | None = None
+    _conn: "Connection | None" = None
     _scope: TapScope | None = None
 
     @property
