@@ -8,6 +8,7 @@ pytest_plugins = [
     "tests.fixtures.leftovers",
     "tests.fixtures.services",
     "tests.fixtures.database",
+    "tests.fixtures.ledger",
 ]
 
 # Chaos and browser flows wait for real processes; every other test has the 10 s of pyproject.toml.

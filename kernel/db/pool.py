@@ -119,3 +119,11 @@ async def _prepare_connection(conn: Any) -> None:
         schema="pg_catalog",
         format="binary",
     )
+    # asyncpg has a class of its own for ids, which orjson refuses to write.
+    await conn.set_type_codec(
+        "uuid",
+        encoder=lambda value: value.bytes,
+        decoder=lambda data: UUID(bytes=data),
+        schema="pg_catalog",
+        format="binary",
+    )

@@ -31,8 +31,8 @@ async def ensure_roles(conn: Any, config: Config) -> None:
             login = await conn.fetchval("SELECT session_user")
             raise MigrationError(
                 f"The login '{login}' may not prepare the database: {error}. It must own the database"
-                f" and have CREATEROLE (ALTER ROLE {login} CREATEROLE),"
-                " or a superuser must run the migration once."
+                " and have CREATEROLE. Where another login made the roles, a superuser must also run:"
+                f' GRANT trovato_owner, trovato_worker, trovato_web TO "{login}"'
             ) from error
 
 

@@ -84,8 +84,8 @@ class Postgres:
         report("Starting PostgreSQL")
         for _ in range(_TRIES):
             self.stop()  # one that runs and does not answer
-            # The file now names nobody or a stranger. A server that we failed to see is still safe: a second one
-            # finds the first one's shared memory and gives up.
+            # The file now names nobody or a stranger. A server that we failed to see is safe all the same: a
+            # second one finds the first one's shared memory and gives up.
             (self.data / "postmaster.pid").unlink(missing_ok=True)
             port = choose_port(preferred_port)
             if self._try_start(port):

@@ -34,8 +34,8 @@ def is_running(pid: int, *words: str) -> bool:
 def start_process(
     place: Place, command: list[str], log: Path, *, environment: dict[str, str] | None = None, text: str = ""
 ) -> "subprocess.Popen[bytes]":
-    """A program as the servers' user, with `text` as its input. Ctrl-C in the terminal does not reach it: that is
-    for us, who stop it when we no longer use it."""
+    """A program as the servers' user, with `text` as its input. Ctrl-C on a terminal does not reach it: that
+    is for us, who stop it when we no longer use it."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,

@@ -32,7 +32,7 @@ class EmbeddedServices:
     """The servers of one folder, for as long as this object uses them.
 
     Programs that use the same folder share its servers. Each holds a lock on a file while it uses them, which
-    the system takes away from a program that was killed: who stops and finds no other holder stops the servers.
+    the system takes away from a program that was killed: who stops and finds no other holder stops them.
     """
 
     def __init__(self) -> None:
