@@ -24,6 +24,7 @@ class MenuEntry:
     title: str
     plugin: str = ""
     function: str = ""
+    lists: str = ""
     permission: str = ""
     parent: str = ""
     weight: int = 0
@@ -111,7 +112,7 @@ def read_index_text(answer: Any) -> str | None:
 
 def read_menu_entries(answer: Any) -> list[MenuEntry]:
     """Whether a path is free and allowed is decided where the menu is built."""
-    keys = ("path", "title", "function", "permission", "parent", "weight")
+    keys = ("path", "title", "function", "lists", "permission", "parent", "weight")
     entries = []
     for number, data in enumerate(_read_objects(answer, "menu entries"), 1):
         place = f"menu entry {number}"
@@ -122,11 +123,15 @@ def read_menu_entries(answer: Any) -> list[MenuEntry]:
         function = _read_text(data, "function", place, LABEL_MAX)
         if function and not is_machine_name(function):
             raise PluginDataError(f"{place}: 'function' must be a name (a-z, 0-9 and _), not {function!r}")
+        lists = _read_text(data, "lists", place, LABEL_MAX)
+        if lists and not is_machine_name(lists):
+            raise ValueError(f"{place}: 'lists' must name an item type (a-z, 0-9 and _), not {lists!r}")
         entries.append(
             MenuEntry(
                 path=_read_text(data, "path", place, PATH_MAX, required=True),
                 title=_read_text(data, "title", place, LABEL_MAX, required=True),
                 function=function,
+                lists=lists,
                 permission=_read_text(data, "permission", place, LABEL_MAX),
                 parent=_read_text(data, "parent", place, PATH_MAX),
                 weight=weight,

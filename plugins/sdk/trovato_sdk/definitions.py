@@ -78,11 +78,13 @@ class ContentTypeDefinition:
 class MenuDefinition:
     """A page of the plugin. `path` may hold `{name}` segments; `function` reaches the plugin's `page` tap as
     `request.function` and tells it which of its pages is wanted; without one the path leads to a page that
-    exists anyway. Without a permission everybody may see it."""
+    exists anyway. `lists` names an item type whose newest items the kernel lists below. Without a permission
+    everybody may see it."""
 
     path: str
     title: str
     function: str = ""
+    lists: str = ""
     permission: str = ""
     parent: str = ""
     weight: int = 0
@@ -92,6 +94,7 @@ class MenuDefinition:
             "path": self.path,
             "title": self.title,
             "function": self.function,
+            "lists": self.lists,
             "permission": self.permission,
             "parent": self.parent,
             "weight": self.weight,
