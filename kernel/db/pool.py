@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
+from uuid import UUID
 
 import asyncpg
 import orjson
@@ -119,10 +120,10 @@ async def _prepare_connection(conn: Any) -> None:
         schema="pg_catalog",
         format="binary",
     )
-    # asyncpg has a class of its own for ids, which orjson refuses to write.
+    # asyncpg has a class of its own for ids, which orjson refuses to write. Text is taken as an id too.
     await conn.set_type_codec(
         "uuid",
-        encoder=lambda value: value.bytes,
+        encoder=lambda value: (value if isinstance(value, UUID) else UUID(value)).bytes,
         decoder=lambda data: UUID(bytes=data),
         schema="pg_catalog",
         format="binary",

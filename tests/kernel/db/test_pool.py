@@ -1,6 +1,6 @@
 """The pool: what commits, what rolls back, what happens afterwards, what a role may do."""
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -75,6 +75,13 @@ async def test_json_travels_as_python_values(conn, value):
 
 async def test_ids_inside_json_become_text(conn):
     one = uuid4()
+    await set_variable(conn, "v", {"id": one})
+    assert await conn.fetchval("SELECT value FROM variable WHERE name = 'v'") == {"id": str(one)}
+
+
+async def test_an_id_that_was_read_can_be_written_into_json(conn):
+    one = await conn.fetchval("SELECT $1::uuid", uuid4())
+    assert type(one) is UUID
     await set_variable(conn, "v", {"id": one})
     assert await conn.fetchval("SELECT value FROM variable WHERE name = 'v'") == {"id": str(one)}
 
