@@ -84,7 +84,7 @@ def read_config(env: Mapping[str, str]) -> Config:
         web_processes=int(reader.number("WEB_PROCESSES", 1, 1, 64)),
         worker_processes=int(reader.number("WORKER_PROCESSES", 1, 1, 64)),
         log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
-        log_format=reader.choice("LOG_FORMAT", "auto", ("auto", "json", "console")),  # type: ignore[arg-type]  # checked
+        log_format=reader.choice("LOG_FORMAT", "auto", ("auto", "json", "console")),  # type: ignore[arg-type]  # one of the choices
         max_body_bytes=int(reader.number("MAX_BODY_BYTES", 2_000_000, 1_000, 1_000_000_000)),
         save_wait_s=reader.number("SAVE_WAIT_S", 2.0, 0.0, 30.0),
         session_ttl_s=reader.number("SESSION_TTL_S", 86_400.0, 60.0, 31_536_000.0),

@@ -20,7 +20,7 @@ class Actor:
         return self.id == ANONYMOUS_ID
 
     def may(self, permission: str) -> bool:
-        """Administrators may everything; everybody else what a role of theirs grants (story 2.6)."""
+        """Administrators may everything; everybody else what a role of theirs grants."""
         return self.is_admin or permission in self.permissions
 
 

@@ -1,21 +1,20 @@
 """Puts the web tier together: Quart with its routes and guards, and the page cache before it."""
 
-import structlog
-from quart import Quart, Response, g, request
+from typing import Final
 
-from kernel.log import get_logger
+from quart import Quart, Response, g, request
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
 from kernel.runtime import Runtime
 from kernel.shared.session import Sessions
 from web.errors import install_error_handlers
-from web.page_cache import MARK, PageCache
+from web.page_cache import MARK, PageCache, PageMark
 from web.respond import PageResponse
 from web.routes import gathers, health, item_forms, items, jobs, plugin_pages, stages, user
 from web.routes.admin import content, dashboard
 from web.visit import cookie_name, open_visit
 
-log = get_logger(__name__)
-
-BLUEPRINTS = (
+BLUEPRINTS: Final = (
     health.blueprint,
     items.blueprint,
     item_forms.blueprint,
@@ -30,9 +29,9 @@ BLUEPRINTS = (
 )
 
 # Doors that must answer when Redis or PostgreSQL does not, and know nobody.
-WITHOUT_VISIT = ("/health", "/static/")
+WITHOUT_VISIT: Final = ("/health", "/static/")
 
-SECURITY_HEADERS = {
+SECURITY_HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'self'; img-src 'self' data: https:; object-src 'none'; base-uri 'none';"
         " form-action 'self'; frame-ancestors 'none'"
@@ -42,7 +41,7 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-YEAR_S = 31_536_000
+YEAR_S: Final = 31_536_000
 
 
 def create_app(rt: Runtime) -> Quart:
@@ -55,7 +54,7 @@ def create_app(rt: Runtime) -> Quart:
     @app.before_request
     async def begin_visit() -> None:
         g.request_id = request.headers.get("X-Request-ID", "")
-        structlog.contextvars.bind_contextvars(request_id=g.request_id)
+        bind_contextvars(request_id=g.request_id)
         if not request.path.startswith(WITHOUT_VISIT):
             g.visit = await open_visit(rt, sessions, g.request_id)
 
@@ -63,8 +62,8 @@ def create_app(rt: Runtime) -> Quart:
     async def finish_answer(response: Response) -> Response:
         _set_headers(rt, response)
         _set_cookie(rt, response)
-        mark = request.scope.get(MARK)
-        if mark is not None:
+        mark = request.scope.get(MARK)  # type: ignore[typeddict-item]  # the page cache's own entry
+        if isinstance(mark, PageMark):
             mark.route = request.url_rule.rule if request.url_rule is not None else "none"
             if isinstance(response, PageResponse) and response.tags is not None:
                 mark.offer(response.tags, rt.config.cache_ttl_s)
@@ -72,7 +71,7 @@ def create_app(rt: Runtime) -> Quart:
 
     @app.teardown_request
     async def end_visit(_error: BaseException | None) -> None:
-        structlog.contextvars.clear_contextvars()
+        clear_contextvars()
         if "visit" in g:
             await g.visit.release()
 

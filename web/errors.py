@@ -1,11 +1,12 @@
 """Answers every error in the form that the client asked for, with a request id and never a traceback."""
 
+from typing import Final
 from urllib.parse import quote
 
 from quart import Quart, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from kernel.db.pool import DISCONNECTED
+from kernel.db.connect import DISCONNECTED
 from kernel.errors import (
     BadInput,
     LoginRequired,
@@ -21,7 +22,7 @@ from web.visit import Visit
 
 log = get_logger(__name__)
 
-TITLES = {
+TITLES: Final = {
     400: "This request could not be understood",
     401: "Please log in",
     403: "You may not do this",
@@ -108,7 +109,7 @@ async def _answer(error: TrovatoError, status: int) -> Response:
             problems=list(getattr(error, "problems", {}).values()),
         )
     except Exception as second:  # the page of an error must not depend on what caused the error
-        log.error("the error page failed", exc_info=second)
+        log.exception("the error page failed", exc_info=second)
         return Response(
             f"{TITLES.get(status, TITLES[500])}. {error.message}\nRequest {request_id}\n",
             status,

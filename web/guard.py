@@ -79,7 +79,7 @@ def _check_form(visit: Visit, form_id: str, submitted: Submitted) -> None:
 
 
 def _check_script(visit: Visit) -> None:
-    """A token in a header cannot be sent by another site's page; a cookie can, so with one a form token is asked for."""
+    """Another site's page cannot send a token in a header; it can send a cookie, so a form token is asked for too."""
     if visit.is_token:
         return
     try:

@@ -4,11 +4,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
-from markupsafe import Markup
 from quart import Response, request
 
 from kernel.context import Context
-from kernel.form.token import TOKEN_FIELD, build_form_token
+from kernel.form.render import render_token
 from kernel.item.access import may_create
 from kernel.item_type.load import list_item_types
 from kernel.runtime import Runtime
@@ -99,18 +98,17 @@ def list_menu_links(visit: Visit) -> list[tuple[str, str]]:
     return [
         (entry.title, entry.path)
         for entry in visit.rt.plugins.menu.entries
-        if not entry.parent and "{" not in entry.path and (not entry.permission or visit.actor.may(entry.permission))
+        if not entry.parent
+        and "{" not in entry.path
+        and (not entry.permission or visit.actor.may(entry.permission))
     ]
 
 
 async def _build_toolbar(rt: Runtime, visit: Visit) -> dict[str, Any]:
     """What only people who are logged in see: stage, quick add, and tiny forms with their tokens."""
 
-    def csrf(form_id: str) -> Markup:
-        if visit.session is None:
-            return Markup()
-        token = build_form_token(visit.session, form_id)
-        return Markup('<input type="hidden" name="{}" value="{}">').format(TOKEN_FIELD, token)
+    def csrf(form_id: str) -> str:
+        return render_token(visit.session, form_id) if visit.session is not None else ""
 
     if visit.actor.is_anonymous:
         return {"stage": LIVE_STAGE, "stages": (), "quick_add": (), "csrf": csrf}

@@ -1,5 +1,6 @@
 """Brings a database and the plugins to what this release expects: run before the processes of a site start."""
 
+import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -36,7 +37,7 @@ async def prepare_site(config: Config, report: Report) -> Prepared:
     run again and by several at once."""
     applied = await migrate(config)
     report(f"Database: {f'{len(applied)} migrations applied' if applied else 'up to date'}")
-    scan = build_plugins(config, report)
+    scan = await asyncio.to_thread(build_plugins, config, report)
     db = await Database.open(config.url_for_role("worker"), role="worker", max_size=1)
     try:
         async with db.transaction() as tx:
@@ -67,8 +68,8 @@ def build_plugins(config: Config, report: Report, only: Collection[str] = ()) ->
     for manifest in scan.manifests:
         if only and manifest.name not in only:
             continue
-        result = build_plugin(manifest.folder, manifest.name, manifest.wasm)
-        if not result.was_current:
+        result = build_plugin(manifest.folder, manifest.name, manifest.wasm, cache_dir=config.var / "native")
+        if result.was_built:
             report(f"Plugin {manifest.name}: built in {result.seconds:.1f} s")
     return scan
 

@@ -46,7 +46,7 @@ class Processes:
     environment: Mapping[str, str]
     _children: list[_Child] = field(default_factory=list)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
-    _is_stopping: bool = False
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add_web(self, listener: socket.socket, count: int) -> None:
         self._children += [
@@ -63,7 +63,7 @@ class Processes:
 
     async def stop(self) -> None:
         """Ask every child to finish what it does, and kill what has not ended after STOP_GRACE_S."""
-        self._is_stopping = True
+        self._stopping.set()
         for child in self._children:
             if child.process is not None and child.process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
@@ -94,14 +94,14 @@ class Processes:
     async def _keep_alive(self, child: _Child) -> None:
         while child.process is not None:
             status = await child.process.wait()
-            if self._is_stopping:
+            if self._stopping.is_set():
                 return
             lived_s = monotonic() - child.started
             child.quick_deaths = child.quick_deaths + 1 if lived_s < QUICK_DEATH_S else 0
             delay_s = RESTART_DELAYS_S[min(child.quick_deaths, len(RESTART_DELAYS_S) - 1)]
             log.error("a process ended", process=child.name, status=status, again_in_s=delay_s)
             await asyncio.sleep(delay_s)
-            if self._is_stopping:
+            if self._stopping.is_set():
                 return
             await self._spawn(child)
 
@@ -117,8 +117,10 @@ def open_listener(config: Config) -> socket.socket:
         listener.close()
         raise ConfigError(
             [
-                f"PORT {config.port} on {config.host} cannot be used: {os.strerror(error.errno or 0)}."
-                f" Choose another, for example PORT={config.port + 1}."
+                (
+                    f"PORT {config.port} on {config.host} cannot be used: {os.strerror(error.errno or 0)}."
+                    f" Choose another, for example PORT={config.port + 1}."
+                )
             ]
         ) from error
     listener.listen(1024)

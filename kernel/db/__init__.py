@@ -1,1 +1,1 @@
-"""PostgreSQL: pool, transactions, migrations. The only door to asyncpg."""
+"""PostgreSQL: pool, transactions, migrations; the only door to asyncpg."""

@@ -77,6 +77,13 @@ def _find_focus(form: Form, problems: Mapping[str, str]) -> str:
     return first_wrong or next((element.name for element in visible if element.autofocus), "")
 
 
+def render_token(session: Session, form_id: str) -> Markup:
+    """The hidden input of a form that is one button in a toolbar."""
+    return Markup('<input type="hidden" name="{}" value="{}">').format(
+        TOKEN_FIELD, build_form_token(session, form_id)
+    )
+
+
 def _view(
     form: Form, element: Element, values: Mapping[str, Any], problems: Mapping[str, str], focus: str
 ) -> ElementView:

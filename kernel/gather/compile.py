@@ -19,7 +19,8 @@ class Query:
     sql: str = ""
     arguments: list[Any] = field(default_factory=list)
 
-    def bind(self, value: object) -> Parameter:
+    def bind(self, value: object) -> Any:
+        """Its place in the text. Any, since PyPika's types know of no parameter where a number may stand."""
         self.arguments.append(value)
         return Parameter(f"${len(self.arguments)}")
 
@@ -27,7 +28,7 @@ class Query:
 def compile_page(gather: Gather, page_number: int) -> Query:
     """The items of one page, with the columns that `kernel.item.store.read_item_row` reads."""
     query = Query()
-    item, author = Table("item").as_("i"), Table("users").as_("u")
+    item, author = Table("item", alias="i"), Table("users", alias="u")
     builder = _filter(gather, item, query).join(author).on(author.id == item.author_id)
     builder = builder.select(*(item[column] for column in ITEM_COLUMNS), author.name.as_("author_name"))
     order = Order.desc if gather.descending else Order.asc
@@ -44,7 +45,7 @@ def compile_page(gather: Gather, page_number: int) -> Query:
 def compile_count(gather: Gather) -> Query:
     """How many there are, without counting far beyond COUNT_LIMIT."""
     query = Query()
-    item = Table("item").as_("i")
+    item = Table("item", alias="i")
     bounded = _filter(gather, item, query).select(item.id).limit(query.bind(COUNT_LIMIT + 1))
     query.sql = PostgreSQLQuery.from_(bounded.as_("found")).select(Count("*")).get_sql()
     return query
@@ -63,7 +64,7 @@ def _filter(gather: Gather, item: Table, query: Query) -> QueryBuilder:
     elif gather.types:
         builder = builder.where(item.type.isin([query.bind(name) for name in gather.types]))
     if gather.promoted_only:
-        builder = builder.where(item.promote == query.bind(True))  # noqa: FBT003  # a value to bind
+        builder = builder.where(item.promote == query.bind(True))  # a value to bind
     return builder
 
 

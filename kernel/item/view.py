@@ -10,6 +10,7 @@ from kernel.errors import PluginError
 from kernel.item.model import Item
 from kernel.item_type.load import get_item_type
 from kernel.item_type.model import FieldDefinition, ItemType
+from kernel.plugin.model import PluginSet
 from kernel.runtime import Runtime
 from kernel.tap.catalogue import ITEM_VIEW
 from kernel.tap.dispatch import dispatch
@@ -42,15 +43,15 @@ async def view_items(
     views = []
     for item, own_parts in zip(items, parts, strict=True):
         item_type = await get_item_type(rt, ctx, item.type)
-        if not _is_shown_by_its_plugin(rt, item_type):
+        if not _is_shown_by_its_plugin(rt.plugins, item_type):
             own_parts.insert(0, ("", view_fields(item_type, item)))
         views.append(ItemView(item, item_type, tuple(own_parts)))
     return views, dispatched.failures
 
 
-def _is_shown_by_its_plugin(rt: Runtime, item_type: ItemType) -> bool:
+def _is_shown_by_its_plugin(plugins: PluginSet, item_type: ItemType) -> bool:
     """Decided by who is enabled and not by who answered, so that a failing plugin does not change the layout."""
-    shown_by = {implementor.plugin.name for implementor in rt.plugins.registry.get_implementors(ITEM_VIEW)}
+    shown_by = {implementor.plugin.name for implementor in plugins.registry.get_implementors(ITEM_VIEW)}
     return item_type.plugin in shown_by
 
 

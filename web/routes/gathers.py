@@ -1,5 +1,7 @@
 """Shows listings, the front page among them."""
 
+from typing import Any
+
 from quart import Blueprint, Response, request
 
 from kernel.errors import NotFound
@@ -61,7 +63,7 @@ async def show_gather(gather: Gather, template: str) -> Response:
     return await show_page(template, title=gather.title, tags=[], **await build_gather_variables(visit, page))
 
 
-async def build_gather_variables(visit: Visit, page: GatherPage) -> dict[str, object]:
+async def build_gather_variables(visit: Visit, page: GatherPage) -> dict[str, Any]:
     """What gather/list.html asks for."""
     views, failures = await view_items(visit.rt, visit.ctx, await visit.scope(), page.items)
     return {

@@ -2,20 +2,19 @@
 
 from uuid import UUID
 
-from markupsafe import Markup
 from quart import Blueprint, Response
 
+from kernel.context import Actor
 from kernel.errors import NotFound
 from kernel.ids import parse_uuid
-from kernel.context import Actor
-from kernel.item.access import may
+from kernel.item.access import Operation, may
 from kernel.item.load import get_item
 from kernel.item.model import Item
 from kernel.item.view import ItemView, view_items
 from kernel.item_type.load import ITEM_TYPES_TAG
+from kernel.log import get_logger
 from kernel.render.renderer import item_suggestions
 from kernel.render.tree import render_tree
-from kernel.log import get_logger
 from web.respond import answer_json, show_page, wants_json
 from web.visit import current_visit
 
@@ -51,9 +50,9 @@ async def show_item(item_id: str) -> Response:
     )
 
 
-def render_parts(view: ItemView) -> list[Markup]:
+def render_parts(view: ItemView) -> list[str]:
     """The HTML of each part of an item, in order; what a plugin may not show is left out and logged."""
-    parts = []
+    parts: list[str] = []
     for plugin, tree in view.parts:
         rendered = render_tree(tree, name=plugin or "fields")
         if rendered.complaints:
@@ -66,9 +65,10 @@ def render_parts(view: ItemView) -> list[Markup]:
 
 def _list_tasks(actor: Actor, item: Item) -> list[tuple[str, str, bool]]:
     """Label, path, and whether it is the page that is shown; nothing for readers, who have one page only."""
+    offered: tuple[tuple[Operation, str], ...] = (("edit", "Edit"), ("delete", "Delete"))
     tasks = [
         (label, f"{item.path}/{operation}", False)
-        for operation, label in (("edit", "Edit"), ("delete", "Delete"))
+        for operation, label in offered
         if may(actor, item, operation)
     ]
     return [("View", item.path, True), *tasks] if tasks else []

@@ -1,6 +1,6 @@
 """The page of one job: live progress that ends on the result."""
 
-from typing import Any
+from typing import Any, Final
 
 from quart import Blueprint, Response
 
@@ -14,7 +14,7 @@ from web.visit import Visit, current_visit
 blueprint = Blueprint("jobs", __name__)
 
 # What people call the work, for the title of its page.
-TITLES = {
+TITLES: Final = {
     "save_item": "Saving",
     "delete_item": "Deleting",
     "set_password": "Changing the password",

@@ -1,5 +1,7 @@
 """Answers the paths that plugins brought, and says so when nobody brought one."""
 
+from typing import Any
+
 from quart import Blueprint, Response, request
 
 from kernel.errors import NotFound, PluginError
@@ -35,7 +37,7 @@ async def show_plugin_page(path: str) -> Response:
         else:
             title = page.title
             content = render_tree(page.content).html if page.content is not None else None
-    listing = {}
+    listing: dict[str, Any] = {"gather": None, "rows": (), "pager": None, "failures": []}
     if entry.lists:
         gather = Gather(entry.lists, title, request.path, types=(entry.lists,))
         listing = await build_gather_variables(visit, await load_gather_page(visit, gather))
@@ -48,9 +50,5 @@ async def show_plugin_page(path: str) -> Response:
         breadcrumbs=[("Home", "/"), *crumbs],
         tags=() if not entry.permission and not failures else None,
         content=content,
-        **(
-            {"gather": None, "rows": (), "pager": None}
-            | listing
-            | {"failures": failures or listing.get("failures", [])}
-        ),
+        **listing | {"failures": [*failures, *listing["failures"]]},
     )

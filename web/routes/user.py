@@ -57,7 +57,9 @@ async def show_login() -> Response:
 async def _redisplay_login(submitted: Submitted, stale: StaleForm) -> Response:
     form = build_login_form()
     raw = read_values(form, submitted).raw
-    return await _show(current_visit(), "user/login.html", form, raw, {"": stale.message}, stale.status)
+    return await _show(
+        current_visit(), "user/login.html", form, raw, {"": stale.message}, status=stale.status
+    )
 
 
 @changing_route(blueprint, LOGIN_PATH, form_id="user_login", access=anybody, redisplay=_redisplay_login)
@@ -71,7 +73,7 @@ async def login(submitted: Submitted | None, document: dict[str, Any] | None) ->
         raise Invalid(submission.problems)
     if submission.problems:
         return await _show(
-            visit, "user/login.html", form, submission.raw, submission.problems, Invalid.status
+            visit, "user/login.html", form, submission.raw, submission.problems, status=Invalid.status
         )
     try:
         user = await log_in(visit.rt, visit.ctx, submission.values["name"], submission.values["password"])
@@ -79,7 +81,7 @@ async def login(submitted: Submitted | None, document: dict[str, Any] | None) ->
         if document is not None:
             raise
         return await _show(
-            visit, "user/login.html", form, submission.raw, {"": refused.message}, LoginRequired.status
+            visit, "user/login.html", form, submission.raw, {"": refused.message}, status=LoginRequired.status
         )
     await _enter(visit, user)
     if document is not None:
@@ -149,7 +151,7 @@ async def change_password(submitted: Submitted | None, document: dict[str, Any] 
     ):
         problems = {"current": "This is not your current password."}
     if problems:
-        return await _show(visit, "user/password.html", form, submission.raw, problems, Invalid.status)
+        return await _show(visit, "user/password.html", form, submission.raw, problems, status=Invalid.status)
     payload = SetPassword(user.id, await hash_password(values["password"]))
     job = await submit_and_wait(visit, SET_PASSWORD, payload, None)
     if not job.is_finished:
@@ -171,6 +173,7 @@ async def _show(
     form: Form,
     values: dict[str, Any] | None = None,
     problems: dict[str, str] | None = None,
+    *,
     status: int = 200,
 ) -> Response:
     html = render_form(

@@ -51,5 +51,10 @@ async def show_content() -> Response:
         for item in page.items
     ]
     return await show_page(
-        "admin/content.html", title="Content", rows=rows, pager=page, filters=filters, types=list(types.items())
+        "admin/content.html",
+        title="Content",
+        rows=rows,
+        pager=page,
+        filters=filters,
+        types=list(types.items()),
     )

@@ -45,7 +45,8 @@ async def _list_figures(visit: Visit, conn: Connection, labels: dict[str, str]) 
         return []
     counts = await count_items(conn)
     figures = [
-        (labels.get(name, name), published, f"/admin/content?type={name}") for name, (published, _) in counts.items()
+        (labels.get(name, name), published, f"/admin/content?type={name}")
+        for name, (published, _) in counts.items()
     ]
     figures.append(("Drafts", sum(drafts for _, drafts in counts.values()), "/admin/content?status=0"))
     if visit.actor.is_admin:
