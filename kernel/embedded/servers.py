@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import json
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,7 @@ from kernel.embedded.place import Place, prepare_place
 from kernel.embedded.postgres import DATABASE, LOGIN, SUPERUSER, Postgres
 from kernel.embedded.process import LOOPBACK
 from kernel.embedded.redis_server import RedisServer
+from kernel.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,26 @@ class EmbeddedServices:
                 finally:
                     os.close(self._use)
                     self._use = None
+
+
+def remove_services(var: Path) -> None:
+    """Stop the servers of a folder and delete their data, wherever it is. Raises ConfigError when they are in use."""
+    if not (var / "embedded").exists():
+        return
+    place = prepare_place(var)
+    use = _open_lock(place, "users.lock")
+    try:
+        with _alone(place, lambda _: None):
+            fcntl.flock(use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _stop_servers(place)
+            shutil.rmtree(place.servers)
+            shutil.rmtree(place.folder, ignore_errors=True)  # where it is not the same
+    except BlockingIOError:
+        raise ConfigError(
+            [f"The servers in {place.folder} are in use. Stop the program that uses them."]
+        ) from None
+    finally:
+        os.close(use)
 
 
 def _start_servers(place: Place, report: Callable[[str], None]) -> tuple[int, int]:
