@@ -18,7 +18,8 @@ INDEX_TEXT_MAX: Final = 100_000
 @dataclass(frozen=True, slots=True)
 class MenuEntry:
     """`path` may hold `{name}` segments. `function` tells the plugin's `page` function which of its pages is
-    wanted; without one the entry leads to a page that exists anyway. An empty `permission`: everybody may go."""
+    wanted; `lists` is an item type whose published items stand below it. An entry with neither leads to a page
+    that exists anyway. An empty `permission`: everybody may go."""
 
     path: str
     title: str
@@ -120,18 +121,12 @@ def read_menu_entries(answer: Any) -> list[MenuEntry]:
         weight = data.get("weight", 0)
         if type(weight) is not int:
             raise PluginDataError(f"{place}: 'weight' must be a whole number, not {_name_kind(weight)}")
-        function = _read_text(data, "function", place, LABEL_MAX)
-        if function and not is_machine_name(function):
-            raise PluginDataError(f"{place}: 'function' must be a name (a-z, 0-9 and _), not {function!r}")
-        lists = _read_text(data, "lists", place, LABEL_MAX)
-        if lists and not is_machine_name(lists):
-            raise ValueError(f"{place}: 'lists' must name an item type (a-z, 0-9 and _), not {lists!r}")
         entries.append(
             MenuEntry(
                 path=_read_text(data, "path", place, PATH_MAX, required=True),
                 title=_read_text(data, "title", place, LABEL_MAX, required=True),
-                function=function,
-                lists=lists,
+                function=_read_name(data, "function", place),
+                lists=_read_name(data, "lists", place),
                 permission=_read_text(data, "permission", place, LABEL_MAX),
                 parent=_read_text(data, "parent", place, PATH_MAX),
                 weight=weight,
@@ -196,6 +191,13 @@ def _read_text(data: Mapping[str, Any], key: str, place: str, limit: int, *, req
             f"{place}: {key!r} must be text of at most {limit} characters, not {_name_kind(value)}"
         )
     return value
+
+
+def _read_name(data: Mapping[str, Any], key: str, place: str) -> str:
+    name = _read_text(data, key, place, LABEL_MAX)
+    if name and not is_machine_name(name):
+        raise PluginDataError(f"{place}: {key!r} must be a name (a-z, 0-9 and _), not {name!r}")
+    return name
 
 
 def _name_kind(value: Any) -> str:
