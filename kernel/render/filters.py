@@ -5,15 +5,19 @@ import re
 import zlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Final
 
 from markupsafe import Markup
 
 from kernel import clock
 from kernel.names import LIVE
+from kernel.render.tags import INLINE_TAGS
 
 _STAGE_HUES: Final = 6
-_TAGS: Final = re.compile(r"<[^>\"]*(?:\"[^\"]*\"[^>\"]*)*>")
+_TEASER_PARAGRAPHS: Final = 5
+_PARAGRAPH: Final = re.compile(r"<p>(.*?)</p>", re.DOTALL)
+_TAG: Final = re.compile(r'</?([a-z0-9]+)[^>"]*(?:"[^"]*"[^>"]*)*>')
 _UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 
@@ -50,9 +54,19 @@ def show_number(value: int) -> str:
 
 
 def teaser(parts: Sequence[str], length: int = 240) -> str:
-    """The first words of rendered HTML as plain text, `length` characters at most and never half a word."""
-    text = " ".join(html.unescape(_TAGS.sub(" ", " ".join(parts))).split())
+    """The first words of rendered HTML as plain text, `length` characters at most and never half a word.
+    Paragraphs without a class are what somebody wrote to be read; where there is one, only they count."""
+    rendered = " ".join(parts)
+    written = (
+        " ".join(match[1] for match in islice(_PARAGRAPH.finditer(rendered), _TEASER_PARAGRAPHS)) or rendered
+    )
+    text = " ".join(html.unescape(_TAG.sub(_part, written)).split())
     return text if len(text) <= length else text[:length].rsplit(" ", 1)[0].rstrip(",;:.– ") + "…"
+
+
+def _part(tag: re.Match[str]) -> str:
+    """Blocks part words, inline elements do not."""
+    return "" if tag.group(1) in INLINE_TAGS else " "
 
 
 def stage_class(stage_id: str) -> str:

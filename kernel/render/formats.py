@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from kernel.render.prose import add_links, add_paragraphs
 from kernel.render.tags import DROPPED_WHOLE_TAGS, FILTERED_TAGS, FULL_TAGS
-from kernel.render.urls import LINK_SCHEMES
+from kernel.render.urls import LINK_SCHEMES, is_safe_url
 
 PLAIN_TEXT: Final = "plain_text"
 FILTERED_HTML: Final = "filtered_html"
@@ -46,11 +46,20 @@ _FULL_ATTRIBUTES: Final = {
 }
 
 
+_URL_ATTRIBUTES: Final = frozenset({"cite", "href", "src"})
+
+
+def _keep_attribute(_tag: str, name: str, value: str) -> str | None:
+    """The cleaner's own check knows schemes; ours also knows disguises, and every attribute that holds an address."""
+    return None if name in _URL_ATTRIBUTES and not is_safe_url(value) else value
+
+
 def _cleaner(tags: frozenset[str], attributes: Mapping[str, set[str]], rel: str) -> nh3.Cleaner:
     return nh3.Cleaner(
         tags=set(tags),
         clean_content_tags=set(DROPPED_WHOLE_TAGS),
         attributes=dict(attributes),
+        attribute_filter=_keep_attribute,
         url_schemes=set(LINK_SCHEMES),
         link_rel=rel,
         strip_comments=True,

@@ -2,39 +2,30 @@
 
 import html
 import re
-from collections.abc import Iterator
 from typing import Final
 
-from kernel.render.tags import INLINE_TAGS, UNLINKED_TAGS, VOID_TAGS
+from kernel.render.tags import INLINE_TAGS, VOID_TAGS
 from kernel.render.urls import is_safe_url
 
 # Clean HTML quotes every attribute with ", so a tag ends at the first > outside quotes.
-_TOKEN: Final = re.compile(r'<[^>"]*(?:"[^"]*"[^>"]*)*>|[^<]+')
+_ANY_TAG: Final = r'<[^>"]*(?:"[^"]*"[^>"]*)*>'
+# A paragraph cannot hold another one, so it may be taken whole.
+_TOKEN: Final = re.compile(rf"<p[ >].*?</p>|{_ANY_TAG}|[^<]+", re.DOTALL)
 _TAG: Final = re.compile(r"<(/?)([a-z0-9]+)")
 _BLANK_LINES: Final = re.compile(r"\n[ \t]*(?:\n[ \t]*)+")
-_TRAILING_BREAKS: Final = re.compile(r"(?:\s|<br>)+$")
-# In clean text & stands only in entities; &amp; is part of an address, every other entity ends it.
-_ADDRESS: Final = re.compile(r"\b(?:https?://|www\.)(?:[^\s<>\"'&]|&amp;)+", re.IGNORECASE)
+# An address inside these is shown, not followed. In clean text & stands only in entities; &amp; is part of an
+# address, every other entity ends it.
+_ADDRESS: Final = re.compile(
+    rf"<(a|code|kbd|pre|samp)[ >].*?</\1>|{_ANY_TAG}|\b(?P<address>(?:https?://|www\.)(?:[^\s<>\"'&]|&amp;)+)",
+    re.DOTALL | re.IGNORECASE,
+)
 
 
 def add_links(clean: str) -> str:
     """Web addresses become links, except inside links and code."""
     if "://" not in clean and "www." not in clean.lower():
         return clean
-    out: list[str] = []
-    closed_by: str | None = None
-    for token in _tokens(clean):
-        tag = _TAG.match(token)
-        if tag is None:
-            out.append(_ADDRESS.sub(_link, token) if closed_by is None else token)
-            continue
-        closing, name = tag.groups()
-        if closed_by is None and not closing and name in UNLINKED_TAGS:
-            closed_by = name
-        elif closing and name == closed_by:
-            closed_by = None
-        out.append(token)
-    return "".join(out)
+    return _ADDRESS.sub(_link, clean)
 
 
 def add_paragraphs(clean: str) -> str:
@@ -42,12 +33,10 @@ def add_paragraphs(clean: str) -> str:
     return _Paragraphs().build(clean)
 
 
-def _tokens(clean: str) -> Iterator[str]:
-    return (match.group() for match in _TOKEN.finditer(clean))
-
-
 def _link(match: re.Match[str]) -> str:
-    found = match.group()
+    found = match["address"]
+    if found is None:
+        return match.group()
     address = found.rstrip(".,;:!?*_")
     if address.endswith(")") and "(" not in address:
         address = address.rstrip(")")
@@ -68,12 +57,13 @@ class _Paragraphs:
         self.inlines = 0
 
     def build(self, clean: str) -> str:
-        for token in _tokens(clean):
+        for match in _TOKEN.finditer(clean):
+            token = match.group()
             tag = _TAG.match(token)
             if tag is None:
                 self._text(token)
             else:
-                self._tag(token, closing=bool(tag.group(1)), name=tag.group(2))
+                self._tag(token, tag.group(2), self._step(token, tag))
         self._flush()
         return "".join(self.out)
 
@@ -93,8 +83,12 @@ class _Paragraphs:
         text = text if self.run else text.lstrip()
         self.run.append(text.replace("\n", "<br>\n"))
 
-    def _tag(self, token: str, *, closing: bool, name: str) -> None:
-        step = 0 if name in VOID_TAGS else -1 if closing else 1
+    def _step(self, token: str, tag: re.Match[str]) -> int:
+        """What the token does to the depth."""
+        is_whole = tag.group(2) in VOID_TAGS or (token.endswith("</p>") and not tag.group(1))
+        return 0 if is_whole else -1 if tag.group(1) else 1
+
+    def _tag(self, token: str, name: str, step: int) -> None:
         if self.blocks:
             self.out.append(token)
             self.blocks += step if name not in INLINE_TAGS else 0
@@ -111,7 +105,9 @@ class _Paragraphs:
             self.blocks += step
 
     def _flush(self) -> None:
-        text = _TRAILING_BREAKS.sub("", "".join(self.run))
+        while self.run and self.run[-1].strip() in {"", "<br>"}:
+            self.run.pop()
+        text = "".join(self.run).rstrip().removesuffix("<br>")
         if text:
             self.out.append(text if self.run_holds_block else f"<p>{text}</p>\n")
         self.run.clear()

@@ -143,10 +143,10 @@ def _read_source(environment: jinja2.Environment, name: str) -> tuple[str, str, 
 def _find_references(tree: nodes.Template) -> Iterator[tuple[int, str]]:
     """Line and name of every template that is named by a constant."""
     for kind in (nodes.Extends, nodes.FromImport, nodes.Import, nodes.Include):
-        for node in tree.find_all(kind):
-            target = getattr(node, "template", None)
+        for part in tree.find_all(kind):
+            target = getattr(part, "template", None)
             if isinstance(target, nodes.Const) and isinstance(target.value, str):
-                yield node.lineno, target.value
+                yield part.lineno, target.value
 
 
 def _find_calls(tree: nodes.Template) -> Iterator[tuple[int, str, str]]:

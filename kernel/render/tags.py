@@ -34,5 +34,3 @@ INLINE_TAGS: Final = _words(
     "a abbr b bdi bdo cite code del dfn em i img ins kbd mark q s samp small span strong sub sup time u var"
 )
 VOID_TAGS: Final = _words("br col hr img wbr")
-# An address inside these is shown, not followed.
-UNLINKED_TAGS: Final = _words("a code kbd pre samp")

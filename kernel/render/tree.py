@@ -18,7 +18,7 @@ class TreeLimits:
     """`chars` counts text and attributes after escaping; `depth` counts elements inside elements."""
 
     depth: int = 24
-    nodes: int = 5_000
+    elements: int = 5_000
     chars: int = 1_000_000
     complaints: int = 20
 
@@ -36,7 +36,7 @@ _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _LARGEST_NUMBER: Final = 2**63
 
 # Any, since nothing of it is checked yet: names may be no text at all.
-Node = dict[Any, Any]
+Element = dict[Any, Any]
 
 
 def render_tree(tree: object, *, name: str = "tree", limits: TreeLimits = DEFAULT_LIMITS) -> Rendered:
@@ -65,70 +65,70 @@ class _At(NamedTuple):
 class _Writer:
     """Writes HTML in pieces into one list; all text of the tree goes through `escape` or a format."""
 
-    __slots__ = ("chars", "complaints", "full", "limits", "nodes", "out")
+    __slots__ = ("chars", "complaints", "count", "full", "limits", "out")
 
     def __init__(self, limits: TreeLimits) -> None:
         self.limits = limits
         self.out: list[str] = []
         self.complaints: list[str] = []
-        self.nodes = 0
+        self.count = 0
         self.chars = 0
         self.full = False
 
     # Elements ---------------------------------------------------------------------------------------------
 
-    def element(self, node: object, at: _At) -> None:
+    def element(self, element: object, at: _At) -> None:
         if self.full:
             return
-        if type(node) is not dict:
-            self.complain(at.path, f"must be an object, not {_kind(node)}")
+        if type(element) is not dict:
+            self.complain(at.path, f"must be an object, not {_kind(element)}")
             return
         if not self.counts(at.path):
             return
         if at.depth >= self.limits.depth:
             self.complain(at.path, f"is nested more than {self.limits.depth} deep")
             return
-        kind = node.get("#type")
+        kind = element.get("#type")
         write = _WRITERS.get(kind) if isinstance(kind, str) else None
         if write is None:
             self.complain(at.path, f"#type {_show(kind)} is none of {', '.join(_WRITERS)}")
             return
-        write(self, node, at)
+        write(self, element, at)
 
-    def write_container(self, node: Node, at: _At) -> None:
-        tag = self.tag(node, at.path, "div", CONTAINER_TAGS)
-        self.around(tag, self.attributes(node, tag, at.path), node, at)
+    def write_container(self, element: Element, at: _At) -> None:
+        tag = self.tag(element, at.path, "div", CONTAINER_TAGS)
+        self.around(tag, self.attributes(element, tag, at.path), element, at)
 
-    def write_markup(self, node: Node, at: _At) -> None:
-        formatted = node.get("#format") is not None
-        tag = self.tag(node, at.path, "div" if formatted else "span", MARKUP_TAGS)
+    def write_markup(self, element: Element, at: _At) -> None:
+        formatted = element.get("#format") is not None
+        tag = self.tag(element, at.path, "div" if formatted else "span", MARKUP_TAGS)
         if formatted and tag not in FLOW_TAGS:
             # A browser closes <p> at the first paragraph inside it; the class would stay on an empty element.
             self.complain(at.path, f"#tag {tag} cannot hold formatted text, div is used")
             tag = "div"
-        self.around(tag, self.attributes(node, tag, at.path), node, at)
+        self.around(tag, self.attributes(element, tag, at.path), element, at)
 
-    def write_link(self, node: Node, at: _At) -> None:
-        attributes = self.attributes(node, "a", at.path)
+    def write_link(self, element: Element, at: _At) -> None:
+        attributes = self.attributes(element, "a", at.path)
         if at.in_link or ' href="' not in attributes:
             self.complain(
                 at.path, "is a link inside a link" if at.in_link else "has no usable href in #attributes"
             )
-            self.around("span", "", node, at)
+            self.around("span", "", element, at)
             return
         if ' target="' in attributes:
             attributes += ' rel="noopener"'
-        self.around("a", attributes, node, at._replace(in_link=True))
+        self.around("a", attributes, element, at._replace(in_link=True))
 
-    def around(self, tag: str, attributes: str, node: Node, at: _At) -> None:
+    def around(self, tag: str, attributes: str, element: Element, at: _At) -> None:
         self.out.append(f"<{tag}{attributes}>")
-        self.value(node, at.path)
-        for name, child in self.sorted_children(node, at.path):
+        self.value(element, at.path)
+        for name, child in self.sorted_children(element, at.path):
             self.element(child, at.child(name))
         self.out.append(f"</{tag}>")
 
-    def write_image(self, node: Node, at: _At) -> None:
-        attributes = self.attributes(node, "img", at.path)
+    def write_image(self, element: Element, at: _At) -> None:
+        attributes = self.attributes(element, "img", at.path)
         if ' src="' not in attributes:
             self.complain(at.path, "has no usable src in #attributes")
             return
@@ -137,27 +137,27 @@ class _Writer:
             attributes += ' alt=""'
         self.out.append(f'<img{attributes} loading="lazy" decoding="async">')
 
-    def write_list(self, node: Node, at: _At) -> None:
-        tag = self.tag(node, at.path, "ul", LIST_TAGS)
-        self.out.append(f"<{tag}{self.attributes(node, tag, at.path)}>")
-        for index, entry in enumerate(self.sequence(node, "#items", at.path)):
+    def write_list(self, element: Element, at: _At) -> None:
+        tag = self.tag(element, at.path, "ul", LIST_TAGS)
+        self.out.append(f"<{tag}{self.attributes(element, tag, at.path)}>")
+        for index, entry in enumerate(self.sequence(element, "#items", at.path)):
             self.cell("li", entry, at.child(f"#items[{index}]"))
-        for name, child in self.sorted_children(node, at.path):
+        for name, child in self.sorted_children(element, at.path):
             self.cell("li", child, at.child(name))
         self.out.append(f"</{tag}>")
 
-    def write_table(self, node: Node, at: _At) -> None:
-        self.out.append(f"<table{self.attributes(node, 'table', at.path)}>")
-        caption = self.text(node.get("#caption"), at.path)
+    def write_table(self, element: Element, at: _At) -> None:
+        self.out.append(f"<table{self.attributes(element, 'table', at.path)}>")
+        caption = self.text(element.get("#caption"), at.path)
         if caption:
             self.out.append(f"<caption>{caption}</caption>")
-        header = self.sequence(node, "#header", at.path)
+        header = self.sequence(element, "#header", at.path)
         if header:
             self.out.append("<thead>")
             self.row('th scope="col"', header, at.child("#header"))
             self.out.append("</thead>")
         self.out.append("<tbody>")
-        for index, row in enumerate(self.sequence(node, "#rows", at.path)):
+        for index, row in enumerate(self.sequence(element, "#rows", at.path)):
             if isinstance(row, list):
                 self.row("td", row, at.child(f"#rows[{index}]"))
             else:
@@ -185,8 +185,8 @@ class _Writer:
 
     # Parts of an element ----------------------------------------------------------------------------------
 
-    def tag(self, node: Node, path: str, default: str, allowed: frozenset[str]) -> str:
-        tag = node.get("#tag")
+    def tag(self, element: Element, path: str, default: str, allowed: frozenset[str]) -> str:
+        tag = element.get("#tag")
         if tag is None:
             return default
         if isinstance(tag, str) and tag in allowed:
@@ -194,11 +194,11 @@ class _Writer:
         self.complain(path, f"#tag {_show(tag)} is not allowed here, {default} is used")
         return default
 
-    def value(self, node: Node, path: str) -> None:
-        value = node.get("#value")
+    def value(self, element: Element, path: str) -> None:
+        value = element.get("#value")
         if value is None:
             return
-        name = node.get("#format")
+        name = element.get("#format")
         if name is None:
             self.out.append(self.text(value, path))
         elif isinstance(name, str) and name in TEXT_FORMATS and isinstance(value, str):
@@ -216,10 +216,10 @@ class _Writer:
         """A text or a number, escaped; the empty text for what is neither."""
         kind = type(value)
         if kind is str:
-            text = escape(value)  # type: ignore[arg-type]  # narrowed by `kind`, which is quicker
+            text = escape(value)  # type: ignore[arg-type]  # narrowed by `kind`, quicker than isinstance
         elif value is None:
             return ""
-        elif (kind is int or kind is float) and -_LARGEST_NUMBER < value < _LARGEST_NUMBER:  # type: ignore[operator]
+        elif (kind is int or kind is float) and -_LARGEST_NUMBER < value < _LARGEST_NUMBER:  # type: ignore[operator]  # as above
             text = str(value)
         else:
             self.complain(path, f"must be text or a number, not {_kind(value)}")
@@ -229,8 +229,8 @@ class _Writer:
         self.chars += len(text)
         return text
 
-    def attributes(self, node: Node, tag: str, path: str) -> str:
-        raw = node.get("#attributes")
+    def attributes(self, element: Element, tag: str, path: str) -> str:
+        raw = element.get("#attributes")
         if raw is None:
             return ""
         if not isinstance(raw, dict):
@@ -272,10 +272,10 @@ class _Writer:
             return None
         return text
 
-    def sorted_children(self, node: Node, path: str) -> list[tuple[str, object]]:
+    def sorted_children(self, element: Element, path: str) -> list[tuple[str, object]]:
         """By #weight, then as they stand; absent ones (null) are left out without a complaint."""
         found: list[tuple[float, str, object]] = []
-        for name, child in node.items():
+        for name, child in element.items():
             if not isinstance(name, str):
                 self.complain(path, f"names of children must be text, not {_kind(name)}")
             elif name[:1] != "#" and child is not None:
@@ -293,8 +293,8 @@ class _Writer:
         self.complain(f"{path}/{name}", f"#weight must be a number, not {_show(weight)}")
         return 0
 
-    def sequence(self, node: Node, key: str, path: str) -> list[object]:
-        value = node.get(key)
+    def sequence(self, element: Element, key: str, path: str) -> list[object]:
+        value = element.get(key)
         if value is None:
             return []
         if isinstance(value, list):
@@ -306,9 +306,9 @@ class _Writer:
 
     def counts(self, path: str) -> bool:
         """One more element; False when there are too many."""
-        self.nodes += 1
-        if self.nodes > self.limits.nodes:
-            self.stop(path, f"more than {self.limits.nodes} elements")
+        self.count += 1
+        if self.count > self.limits.elements:
+            self.stop(path, f"more than {self.limits.elements} elements")
         return not self.full
 
     def has_room(self, chars: int, path: str) -> bool:
@@ -329,7 +329,7 @@ class _Writer:
             self.complaints.append("and there is more")
 
 
-_Write = Callable[[_Writer, Node, _At], None]
+_Write = Callable[[_Writer, Element, _At], None]
 _WRITERS: Final[Mapping[str, _Write]] = {
     "container": _Writer.write_container,
     "markup": _Writer.write_markup,

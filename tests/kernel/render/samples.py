@@ -1,0 +1,292 @@
+"""One set of variables for every page template, as the routes pass them."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+from uuid import UUID
+
+from markupsafe import Markup
+
+from kernel.clock import now
+from kernel.context import Actor
+from kernel.form.item_form import build_item_delete_form, build_item_form, item_form_values
+from kernel.form.render import render_form
+from kernel.form.user_forms import (
+    build_login_form,
+    build_login_link_form,
+    build_logout_form,
+    build_password_form,
+)
+from kernel.gather.model import FRONT, RECENT_PAGES, GatherPage
+from kernel.item.model import Item
+from kernel.item_type.model import FieldDefinition, ItemType
+from kernel.render.formats import format_text
+from kernel.shared.session import Session
+from kernel.stage.model import LIVE_STAGE, Stage
+
+EDITOR = Actor(UUID(int=7), "Marta Ferri", is_admin=True)
+STRANGER = Actor()
+SPRING = Stage("spring", "Spring campaign")
+SESSION = Session(id="id", key="key", user_id=None, active_stage="live", secret="a secret", created=now())
+BLOG = ItemType(
+    "blog",
+    "Blog post",
+    "News and stories with a date, newest first.",
+    "blog",
+    (
+        FieldDefinition("field_subtitle", "Subtitle", "text", help="One line under the title."),
+        FieldDefinition("field_body", "Body", "text_long", required=True),
+        FieldDefinition("field_event_day", "Day of the event", "date"),
+        FieldDefinition("field_seats", "Seats", "integer", help="Leave empty when there is no limit."),
+        FieldDefinition("field_comments", "Comments are open", "boolean"),
+    ),
+)
+BODY = """The bakery on Via Roma opens at six, and by half past the first tray of schiacciata is gone.
+
+We asked Luca why he never bakes more. <em>Then it would be yesterday's bread tomorrow</em>, he said, and went on
+folding the dough. See https://example.org/bread for his recipe.
+
+<h2>What the oven taught him</h2>
+
+<blockquote>Heat forgives nothing, but it explains everything.</blockquote>
+
+<ul>
+<li>Weigh the water, never pour it.</li>
+<li>Let the dough rest longer than your patience.</li>
+<li>Open the door <strong>once</strong>, and only once.</li>
+</ul>
+
+He keeps the old thermometer, marked <code>240 °C</code>, on a nail beside the door."""
+TITLES = (
+    "The baker who never bakes enough",
+    "Opening hours over the holidays",
+    "Seven walks that begin at the station",
+    "A new roof for the library, and who paid for it",
+    "House style",
+    "What we learned from a year without a homepage banner",
+)
+
+
+def make_item(number: int) -> Item:
+    when = now() - timedelta(hours=5 * number * number + 1)
+    return Item(
+        id=UUID(int=number + 1),
+        type="blog",
+        title=TITLES[number % len(TITLES)],
+        author_id=EDITOR.id,
+        status=0 if number == 2 else 1,
+        promote=True,
+        sticky=False,
+        created=when,
+        changed=when,
+        fields={
+            "field_subtitle": {"value": "Bread, patience and a very old oven"},
+            "field_body": {"value": BODY, "format": "filtered_html"},
+        },
+        revision_id=UUID(int=900 + number),
+        author_name=EDITOR.name,
+    )
+
+
+ITEMS = tuple(make_item(number) for number in range(6))
+CONTENT = [
+    Markup('<p class="reading-time">2 min read</p>'),
+    format_text(BODY, "filtered_html"),
+]
+ROWS = [{"item": item, "item_type": BLOG, "content": CONTENT} for item in ITEMS]
+QUICK_ADD = [
+    ("Blog post", "/item/add/blog", BLOG.description),
+    ("Page", "/item/add/page", "A page that stands on its own, such as “About us”."),
+]
+TABLE = [{"item": item, "type_label": BLOG.label, "may_edit": True, "may_delete": True} for item in ITEMS]
+NO_FILTERS = {"type": "", "status": "", "text": ""}
+TYPES = [("blog", "Blog post"), ("page", "Page")]
+JOB = {
+    "id": str(UUID(int=42)),
+    "kind": "save_item",
+    "title": "Saving",
+    "status": "running",
+    "is_finished": False,
+    "succeeded": False,
+    "attempts": 1,
+    "done": 3,
+    "total": 8,
+    "note": "Asking the plugins",
+    "path": "",
+    "message": "",
+    "problems": [],
+    "error": "",
+}
+
+
+def common(title, *, actor=EDITOR, stage=LIVE_STAGE, path="/", messages=(), breadcrumbs=()):
+    """What web.respond gives to every page."""
+    known = not actor.is_anonymous
+    return {
+        "site": {"name": "Gazzetta di Lucca", "url": "http://localhost:3000"},
+        "page": {
+            "title": title,
+            "description": "",
+            "breadcrumbs": list(breadcrumbs),
+            "menu": [
+                ("Home", "/", path == "/"),
+                ("Blog", "/blog", False),
+                ("Recent pages", "/recent-pages", False),
+            ],
+            "messages": list(messages),
+            "path": path,
+        },
+        "actor": actor,
+        "request_id": "019370f2-7c1e-7000-8000-0000000000ab",
+        "stage": stage,
+        "stages": (LIVE_STAGE, SPRING, Stage("rebrand", "Rebrand 2027")) if known else (),
+        "quick_add": QUICK_ADD if known else (),
+        "csrf": lambda form_id: Markup('<input type="hidden" name="form_token" value="{}">').format(form_id),
+    }
+
+
+PAGER = SimpleNamespace(
+    number=2, last_number=1001, previous_number=1, next_number=3, total=10_001, is_capped=True
+)
+NO_PAGER = SimpleNamespace(
+    number=1, last_number=1, previous_number=None, next_number=None, total=0, is_capped=False
+)
+LINES = [{"item": item, "type_label": BLOG.label} for item in ITEMS]
+DASHBOARD = {
+    "figures": [
+        ("Published", 312, "/admin/content?status=1"),
+        ("Drafts", 4, "/admin/content?status=0"),
+        ("People", 12, ""),
+    ],
+    "recent": LINES,
+    "drafts": LINES[2:3],
+    "jobs": [
+        {
+            "title": "Saving",
+            "status": status,
+            "path": "/job/1",
+            "created": ITEMS[0].created,
+            "note": "House style",
+        }
+        for status in ("done", "running", "failed")
+    ],
+    "plugins": [
+        {"name": "blog", "version": "0.1.0", "description": "Blog posts and their listing", "problem": ""},
+        {
+            "name": "reading_time",
+            "version": "1.2.0",
+            "description": "",
+            "problem": "tap_item_view used up its 100 ms.",
+        },
+    ],
+}
+
+
+def make_pages(renderer):
+    """Name, template and variables of every page in each state that looks different."""
+    yield from make_site_pages()
+    yield from make_admin_pages()
+    yield from make_form_pages(renderer)
+    yield from make_job_and_error_pages()
+
+
+def make_listing(gather, number, rows=ROWS):
+    pager = GatherPage(gather, ITEMS, number, 312 if rows else 0)
+    return {"gather": gather, "rows": rows, "pager": pager, "failures": []}
+
+
+def make_site_pages():
+    item = ITEMS[0]
+    tasks = [
+        ("View", item.path, True),
+        ("Edit", f"{item.path}/edit", False),
+        ("Delete", f"{item.path}/delete", False),
+    ]
+    article = {"item": item, "item_type": BLOG, "content": CONTENT}
+    saved = [
+        ("success", "“House style” was saved."),
+        ("warning", "The plugin reading_time could not take part."),
+    ]
+    crumbs = [("Home", "/"), ("Blog", "/blog")]
+    front, pages = (
+        common("Latest", actor=STRANGER),
+        common("Recent pages", actor=STRANGER, path="/recent-pages"),
+    )
+    read = common(item.title, actor=STRANGER, path=item.path)
+    edited = common(item.title, path=item.path, messages=saved, breadcrumbs=crumbs, stage=SPRING)
+    failures = ["Plugin 'reading_time', tap_item_view: used up its 100 ms."]
+    yield "front", "front.html", {**front, **make_listing(FRONT, 1)}
+    yield "front_empty", "front.html", {**common("Latest"), **make_listing(FRONT, 1, rows=())}
+    yield "list", "gather/list.html", {**pages, **make_listing(RECENT_PAGES, 5)}
+    yield "list_empty", "gather/list.html", {**pages, **make_listing(RECENT_PAGES, 1, rows=())}
+    blog = {**common("Blog", actor=STRANGER, path="/blog"), **make_listing(RECENT_PAGES, 1)}
+    yield "plugin_page", "plugin_page.html", {**blog, "content": CONTENT[0]}
+    yield "plugin_page_bare", "plugin_page.html", {**blog, "gather": None, "content": None}
+    yield "item", "item.html", {**read, **article, "tasks": [], "failures": []}
+    yield "item_editor", "item.html", {**edited, **article, "tasks": tasks, "failures": failures}
+
+
+def make_admin_pages():
+    home, empty_home = common("Dashboard", path="/admin"), common("Dashboard", path="/admin", stage=SPRING)
+    table = {**common("Content", path="/admin/content"), "types": TYPES, "filters": NO_FILTERS, "rows": TABLE}
+    nothing = {**table, "rows": [], "pager": NO_PAGER}
+    add = common("Add content", path="/item/add")
+    yield "dashboard", "admin/dashboard.html", {**home, **DASHBOARD}
+    yield "dashboard_empty", "admin/dashboard.html", {**empty_home, **dict.fromkeys(DASHBOARD, ())}
+    yield "content", "admin/content.html", {**table, "pager": PAGER}
+    yield "content_no_match", "admin/content.html", {**nothing, "filters": {**NO_FILTERS, "text": "x"}}
+    yield "content_empty", "admin/content.html", nothing
+    yield "item_add_choose", "item_add_choose.html", {**add, "types": QUICK_ADD}
+    yield "item_add_none", "item_add_choose.html", {**add, "types": []}
+
+
+def make_form_pages(renderer):
+    def form(built, **given):
+        return {"form": render_form(renderer, built, session=SESSION, **given)}
+
+    item = ITEMS[0]
+    edit_form, values = build_item_form(BLOG, item, EDITOR), item_form_values(item)
+    wrong = {"title": "A title is needed.", "field_seats": "This must be a whole number."}
+    crumbs = [("Home", "/"), ("Add content", "/item/add")]
+    add = {**common("Add Blog post", path="/item/add/blog", breadcrumbs=crumbs), "item": None}
+    edit = {**common(f"Edit {item.title}", path=f"{item.path}/edit"), "item": item}
+    delete = {**common(f"Delete {item.title}?"), "item": item}
+    enter = common("Log in", actor=STRANGER)
+    refused = {"": "Name or password is wrong."}
+    yield "item_add", "admin/item_form.html", {**add, **form(build_item_form(BLOG, None, EDITOR))}
+    yield "item_edit", "admin/item_form.html", {**edit, **form(edit_form, values=values)}
+    yield (
+        "item_edit_wrong",
+        "admin/item_form.html",
+        {**edit, **form(edit_form, values=values, problems=wrong)},
+    )
+    yield "item_delete", "item_delete.html", {**delete, **form(build_item_delete_form(item))}
+    yield "login", "user/login.html", {**enter, **form(build_login_form())}
+    yield "login_wrong", "user/login.html", {**enter, **form(build_login_form(), problems=refused)}
+    yield "login_link", "user/login_link.html", {**enter, **form(build_login_link_form("t"))}
+    yield "logout", "user/logout.html", {**common("Log out"), **form(build_logout_form())}
+    change = common("Change your password")
+    yield "password", "user/password.html", {**change, **form(build_password_form(has_password=True))}
+
+
+def make_job_and_error_pages():
+    ended = {**JOB, "is_finished": True}
+    done = {**ended, "status": "done", "succeeded": True, "path": ITEMS[0].path, "message": "Saved."}
+    failed = {**ended, "status": "dead", "error": "The plugin blog did not answer."}
+    saving = common("Saving")
+    yield "job_running", "job.html", {**common("Saving", actor=STRANGER), "job": JOB}
+    yield "job_waiting", "job.html", {**saving, "job": {**JOB, "status": "queued", "total": 0, "note": ""}}
+    yield "job_done", "job.html", {**saving, "job": done}
+    yield "job_failed", "job.html", {**saving, "job": failed}
+    yield "job_cancelled", "job.html", {**saving, "job": {**ended, "status": "cancelled"}}
+    lost = {
+        **common("Page not found", actor=STRANGER, path="/nowhere"),
+        "message": "There is nothing at this address.",
+    }
+    for code in (400, 401, 403, 404, 405, 409, 413, 422, 429, 500, 503, 418):
+        problems = ["A title is needed."] if code == 422 else []
+        yield f"error_{code}", "error.html", {**lost, "code": code, "problems": problems}
+    yield (
+        "error_404_editor",
+        "error.html",
+        {**common("Page not found"), "code": 404, "message": "Gone.", "problems": []},
+    )
