@@ -1,0 +1,169 @@
+"""Who may log in, that a refusal tells nothing, and what is recorded."""
+
+import asyncio
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from argon2 import PasswordHasher
+
+from kernel.errors import LoginRequired, NotFound
+from kernel.user.load import load_user
+from kernel.user.login import LOGIN_REFUSED, log_in, log_in_by_link, verify_own_password
+from kernel.user.login_link import consume_login_link, create_login_link, find_login_link
+from kernel.user.password import needs_rehash
+from kernel.user.store import find_pass_hash
+from tests.kernel.user.conftest import PASSWORD
+
+
+async def block(database, user):
+    async with database.acquire() as conn:
+        await conn.execute("UPDATE users SET status = 0 WHERE id = $1", user.id)
+
+
+async def set_hash(database, user, pass_hash):
+    async with database.acquire() as conn:
+        await conn.execute("UPDATE users SET pass = $2, status = 1 WHERE id = $1", user.id, pass_hash)
+
+
+async def list_jobs(database):
+    async with database.acquire() as conn:
+        return await conn.fetch("SELECT kind FROM job ORDER BY created, id")
+
+
+@pytest.mark.story("2.3")
+async def test_the_right_password_logs_in_and_the_time_is_recorded(rt, ctx, ada, run_jobs, monkeypatch):
+    at = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    monkeypatch.setattr("kernel.clock.now", lambda: at)
+    assert (await log_in(rt, ctx, "Ada", PASSWORD)) == ada
+    (job,) = await run_jobs()
+    assert (job.kind, job.actor_id, job.request_id) == ("record_login", ada.id, "request-1")
+    assert job.result == {"outcome": "saved"}
+    user = await load_user(rt, ada.id)
+    assert (user.login, user.access) == (at, at)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("ada", id="small"),
+        pytest.param("ADA", id="capitals"),
+        pytest.param("  Ada ", id="with-spaces"),
+        pytest.param("\uff21\uff44\uff41", id="full-width"),
+    ],
+)
+async def test_a_name_is_found_however_it_is_written(rt, ctx, ada, name):
+    assert (await log_in(rt, ctx, name, PASSWORD)).id == ada.id
+
+
+@pytest.mark.story("2.3")
+@pytest.mark.parametrize(
+    "entered",
+    [
+        pytest.param(("Ada", "wrong password"), id="wrong-password"),
+        pytest.param(("Ada", ""), id="no-password"),
+        pytest.param(("Ada", PASSWORD.upper()), id="another-case"),
+        pytest.param(("Ada", "p" * 100_000), id="endless-password"),
+        pytest.param(("Ada", "\ud800\x00"), id="unstorable-password"),
+        pytest.param(("Bob", PASSWORD), id="unknown-name"),
+        pytest.param(("", ""), id="the-anonymous-user"),
+        pytest.param(("A\x00da", PASSWORD), id="unstorable-name"),
+        pytest.param(("\ud800", PASSWORD), id="surrogate-name"),
+        pytest.param(("A" * 100_000, PASSWORD), id="endless-name"),
+    ],
+)
+async def test_every_refusal_is_the_same(rt, ctx, ada, database, entered):
+    with pytest.raises(LoginRequired) as raised:
+        await log_in(rt, ctx, *entered)
+    assert (raised.value.message, raised.value.status) == (LOGIN_REFUSED, 401)
+    assert await list_jobs(database) == []
+
+
+async def test_blocked_users_and_those_without_a_password_are_refused_alike(rt, ctx, ada, database):
+    await block(database, ada)
+    with pytest.raises(LoginRequired, match=LOGIN_REFUSED):
+        await log_in(rt, ctx, "Ada", PASSWORD)
+    await set_hash(database, ada, None)
+    with pytest.raises(LoginRequired, match=LOGIN_REFUSED):
+        await log_in(rt, ctx, "Ada", PASSWORD)
+    assert await list_jobs(database) == []
+
+
+async def test_a_hash_of_older_parameters_is_replaced_after_a_login(rt, ctx, ada, database, run_jobs):
+    old = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    await set_hash(database, ada, old)
+    await log_in(rt, ctx, "Ada", PASSWORD)
+    assert [job["kind"] for job in await list_jobs(database)] == ["record_login", "set_password"]
+    await run_jobs()
+    async with database.acquire() as conn:
+        fresh = await find_pass_hash(conn, ada.id)
+    assert fresh != old
+    assert not needs_rehash(fresh)
+    assert (await log_in(rt, ctx, "Ada", PASSWORD)).id == ada.id
+    assert [job["kind"] for job in await list_jobs(database)][2:] == ["record_login"]
+
+
+async def test_a_late_rehash_does_not_bring_back_an_old_password(rt, ctx, ada, database, run_jobs):
+    old = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+    await set_hash(database, ada, old)
+    await log_in(rt, ctx, "Ada", PASSWORD)
+    await set_hash(database, ada, "changed meanwhile")
+    _, rehash = await run_jobs()
+    assert rehash.result["outcome"] == "conflict"
+    async with database.acquire() as conn:
+        assert await find_pass_hash(conn, ada.id) == "changed meanwhile"
+
+
+async def test_ones_own_password_is_asked_for_again(rt, ada):
+    assert await verify_own_password(rt, ada, PASSWORD)
+    assert not await verify_own_password(rt, ada, "wrong password")
+
+
+async def test_a_link_logs_in_once(rt, ctx, ada, database):
+    token = await create_login_link(rt.shared, ada.id, 60)
+    # Looking at its page does not spend it.
+    assert [await find_login_link(rt, token) for _ in range(2)] == [ada.id, ada.id]
+    assert await log_in_by_link(rt, ctx, token) == ada
+    assert [job["kind"] for job in await list_jobs(database)] == ["record_login"]
+    assert await find_login_link(rt, token) is None
+    with pytest.raises(NotFound):
+        await log_in_by_link(rt, ctx, token)
+
+
+async def test_of_many_presses_at_once_one_logs_in(rt, ada):
+    token = await create_login_link(rt.shared, ada.id, 60)
+    answers = await asyncio.gather(*(consume_login_link(rt, token) for _ in range(20)))
+    assert sorted(answers, key=str) == [ada.id] + [None] * 19
+
+
+async def test_a_link_expires_and_its_token_is_not_stored(rt, ada, redis_client, redis_prefix):
+    token = await create_login_link(rt.shared, ada.id, 60)
+    (key,) = redis_client.scan_iter(f"{redis_prefix}:login-link:*")
+    assert token.encode() not in key + redis_client.get(key)
+    assert 0 < redis_client.pttl(key) <= 60_000
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("a" * 43, id="guessed"),
+        pytest.param("\ud800" * 43, id="surrogates"),
+        pytest.param("../../x", id="path"),
+        pytest.param("a" * 100_000, id="endless"),
+    ],
+)
+async def test_a_link_that_was_never_made_is_none(rt, ctx, ada, token):
+    assert await find_login_link(rt, token) is None
+    with pytest.raises(NotFound):
+        await log_in_by_link(rt, ctx, token)
+
+
+@pytest.mark.parametrize("state", ["blocked", "deleted"])
+async def test_a_link_for_an_account_that_is_gone_or_blocked_is_refused(rt, ctx, ada, database, state):
+    user_id = ada.id if state == "blocked" else uuid4()
+    await block(database, ada)
+    token = await create_login_link(rt.shared, user_id, 60)
+    with pytest.raises(NotFound):
+        await log_in_by_link(rt, ctx, token)
+    assert await list_jobs(database) == []
