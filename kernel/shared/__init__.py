@@ -1,1 +1,1 @@
-"""Redis: sessions, locks, messages and the two-tier cache. The only door to redis."""
+"""Redis and nothing else: sessions, locks, messages between processes and the two-tier cache."""

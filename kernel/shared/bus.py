@@ -19,7 +19,7 @@ import orjson
 from redis.asyncio.client import PubSub
 
 from kernel.log import get_logger
-from kernel.shared.connection import AWAY, Shared, unavailable
+from kernel.shared.connection import AWAY, COMMAND_S, Shared, unavailable
 
 Handler: TypeAlias = Callable[[dict[str, Any]], None]
 
@@ -49,7 +49,7 @@ class Bus:
         """Listen from now on, until `close`. Raises Unavailable when the first connection fails."""
         pubsub = self._shared.client.pubsub()
         try:
-            await pubsub.subscribe(self.channel)
+            await self._join(pubsub)
         except AWAY as error:
             await pubsub.aclose()  # type: ignore[no-untyped-call]  # redis-py leaves it bare
             raise unavailable(error) from error
@@ -94,21 +94,22 @@ class Bus:
                 log.exception("the message subscription failed")
             finally:
                 self.connected = False
-                await pubsub.aclose()  # type: ignore[no-untyped-call]
+                await pubsub.aclose()  # type: ignore[no-untyped-call]  # redis-py leaves it bare
             await asyncio.sleep(RECONNECT_S)
             pubsub = self._shared.client.pubsub()
 
     async def _listen(self, pubsub: PubSub) -> None:
         """Until the connection fails; redis-py may also reconnect by itself, seen as another `subscribe`."""
         if not pubsub.subscribed:
-            await pubsub.subscribe(self.channel)
+            await self._join(pubsub)
         asked = False
         while True:
             message = await pubsub.get_message(timeout=HEARTBEAT_S)
             if message is None:
                 if asked:
                     raise TimeoutError("no answer to a heartbeat")
-                await pubsub.ping()
+                async with asyncio.timeout(COMMAND_S):
+                    await pubsub.ping()
                 asked = True
                 continue
             asked = False
@@ -118,6 +119,10 @@ class Bus:
             elif message["type"] == "message":
                 topic, _, body = message["data"].partition(b"\n")
                 self._deliver(topic.decode(errors="replace"), body)
+
+    async def _join(self, pubsub: PubSub) -> None:
+        async with asyncio.timeout(COMMAND_S):
+            await pubsub.subscribe(self.channel)
 
     def _deliver(self, topic: str, body: bytes) -> None:
         handlers = self._handlers.get(topic)

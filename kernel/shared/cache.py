@@ -94,7 +94,7 @@ class Cache:
         self._is_away = False
         self._wake = asyncio.Event()
         self._catching_up = asyncio.Lock()
-        self._building: dict[str, tuple[int, asyncio.Future[bytes]]] = {}
+        self._building: dict[str, tuple[int, asyncio.Future[bytes | None]]] = {}
         self._unsubscribe: list[Callable[[], None]] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -246,16 +246,14 @@ class Cache:
             under_way = self._building.get(key)
             if under_way is None or under_way[0] < self.drops.known:
                 return await self._build(key, build, ttl_s)
-            try:
-                return await asyncio.shield(under_way[1])
-            except asyncio.CancelledError:
-                if not under_way[1].cancelled():
-                    raise
-                # The one who was building went away; somebody else has to.
+            # Shielded: one who leaves must not take the value from the others.
+            value = await asyncio.shield(under_way[1])
+            if value is not None:
+                return value
 
     async def _build(self, key: str, build: Callable[[], Awaitable[Built]], ttl_s: float) -> bytes:
         generation = self.drops.known
-        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
         self._building[key] = (generation, future)
         try:
             built = await build()
@@ -270,7 +268,8 @@ class Cache:
             return built.value
         finally:
             if not future.done():
-                future.cancel()
+                # Cancelled: nobody builds any more, one of those who wait has to.
+                future.set_result(None)
             if self._building.get(key) == (generation, future):
                 del self._building[key]
 

@@ -15,6 +15,20 @@ from kernel.errors import Unavailable
 # What redis-py raises when the server is away, is loading, is full or refuses a command: for a caller these
 # are one thing, the value cannot be had now.
 AWAY = (RedisError, OSError, TimeoutError)
+# Connecting included. Everything asked of Redis here takes a millisecond.
+COMMAND_S = 2.0
+
+
+class _Client(Redis):
+    """Gives up on a command after a while.
+
+    Not by redis-py's `socket_timeout`: that goes through `asyncio.wait_for`, which in Python 3.11 may swallow the
+    cancellation of a task, so that whoever closes a part would wait for it for ever.
+    """
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        async with asyncio.timeout(COMMAND_S):
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # theirs is bare
 
 
 class Shared:
@@ -32,12 +46,11 @@ class Shared:
             max_connections=32,
             timeout=2,
             socket_connect_timeout=1,
-            socket_timeout=2,
             # One more try covers a connection that the server closed while it was idle.
             retry=Retry(ConstantBackoff(0.02), 1),
             health_check_interval=30,
         )
-        shared = cls(Redis(connection_pool=pool), prefix)
+        shared = cls(_Client(connection_pool=pool), prefix)
         try:
             await shared.client.ping()
         except AWAY as error:

@@ -1,5 +1,7 @@
-"""What one process knows about dropped tags, and by it which of its entries are still current. Knows no
-Redis."""
+"""What one process knows about dropped tags, and by it which of its entries are still current.
+
+Pure bookkeeping: it knows no Redis, so that every order of events can be tried on it.
+"""
 
 import hashlib
 import time
