@@ -1,4 +1,4 @@
-"""The thin layer over wasmtime's C interface: values, callbacks, stores and call futures.
+"""The thin layer over wasmtime's C interface: callbacks, linkers, stores and call futures.
 
 The package's own classes reflect on types at each call, keep the last exception of a host function in one
 variable for the whole process, and cannot await. What is private here is pinned by version; `selftest.py`
@@ -6,25 +6,18 @@ says so when it no longer holds.
 """
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ctypes import POINTER, byref, c_size_t, c_uint64, c_void_p
 from typing import Any, Final
 
+from wasmtime import Engine as NativeEngine
 from wasmtime import WasmtimeError, _ffi
 from wasmtime.component import Component as NativeComponent
 from wasmtime.component import Linker as NativeLinker
 
-from kernel.sandbox.contract import Kind
+from kernel.sandbox.values import Value, read_answer, write_string
 
-_Value: Final = _ffi.wasmtime_component_val_t
 _ErrorPointer: Final = POINTER(_ffi.wasmtime_error_t)
-
-_BOOL: Final = _ffi.WASMTIME_COMPONENT_BOOL.value
-_S32: Final = _ffi.WASMTIME_COMPONENT_S32.value
-_S64: Final = _ffi.WASMTIME_COMPONENT_S64.value
-_STRING: Final = _ffi.WASMTIME_COMPONENT_STRING.value
-_OPTION: Final = _ffi.WASMTIME_COMPONENT_OPTION.value
-_RESULT: Final = _ffi.WASMTIME_COMPONENT_RESULT.value
 
 # The package declares that this returns an error pointer, but it returns nothing: ctypes would read rubbish.
 _yield_at_ticks: Final = ctypes.CFUNCTYPE(None, POINTER(_ffi.wasmtime_context_t), c_uint64)(
@@ -33,135 +26,22 @@ _yield_at_ticks: Final = ctypes.CFUNCTYPE(None, POINTER(_ffi.wasmtime_context_t)
 # The shapes of wasmtime_component_func_callback_t and its asynchronous sister, with addresses in place of
 # typed pointers: an integer is what the table of running instances is keyed by, and is cheaper to make.
 _SyncCallback: Final = ctypes.CFUNCTYPE(
-    c_void_p, c_void_p, c_void_p, c_void_p, POINTER(_Value), c_size_t, POINTER(_Value), c_size_t
+    c_void_p, c_void_p, c_void_p, c_void_p, POINTER(Value), c_size_t, POINTER(Value), c_size_t
 )
 _AsyncCallback: Final = ctypes.CFUNCTYPE(
     None,
     c_void_p,
     c_void_p,
     c_void_p,
-    POINTER(_Value),
+    POINTER(Value),
     c_size_t,
-    POINTER(_Value),
+    POINTER(Value),
     c_size_t,
     POINTER(_ErrorPointer),
     POINTER(_ffi.wasmtime_async_continuation_t),
 )
 _Finalizer: Final = ctypes.CFUNCTYPE(None, c_void_p)
 _NO_FINALIZER: Final = ctypes.cast(0, _Finalizer)
-
-
-class Err(str):
-    """The bad side of a result; anything else is the good side."""
-
-    __slots__ = ()
-
-
-def _write_string(value: Any, text: str | bytes) -> None:
-    data = text if isinstance(text, bytes) else text.encode()
-    value.kind = _STRING
-    _ffi.wasm_byte_vec_new(
-        byref(value.of.string), len(data), ctypes.cast(ctypes.c_char_p(data), POINTER(_ffi.wasm_byte_t))
-    )
-
-
-def _write_bool(value: Any, flag: bool) -> None:
-    value.kind = _BOOL
-    value.of.boolean = flag
-
-
-def _write_s64(value: Any, number: int) -> None:
-    if not -(2**63) <= number < 2**63:
-        raise OverflowError(f"{number} does not fit into 64 bits")
-    value.kind = _S64
-    value.of.s64 = number
-
-
-def _boxed(write: Callable[[Any, Any], None], content: object) -> Any:
-    inner = _Value()
-    write(inner, content)
-    return _ffi.wasmtime_component_val_new(byref(inner))
-
-
-def _option_of(write: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
-    def write_option(value: Any, content: object) -> None:
-        box = None if content is None else _boxed(write, content)
-        value.kind = _OPTION
-        value.of.option = box
-
-    return write_option
-
-
-def _result_of(write: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
-    def write_result(value: Any, content: object) -> None:
-        is_ok = not isinstance(content, Err)
-        box = _boxed(write if is_ok else _write_string, content)
-        value.kind = _RESULT
-        value.of.result.is_ok = is_ok
-        value.of.result.val = box
-
-    return write_result
-
-
-def _write_nothing(value: Any, content: object) -> None:
-    """A function without result has no slot to write to."""
-
-
-WRITERS: Final[dict[Kind, Callable[[Any, Any], None]]] = {
-    "": _write_nothing,
-    "string": _write_string,
-    "bool": _write_bool,
-    "s64": _write_s64,
-    "option<string>": _option_of(_write_string),
-    "option<bool>": _option_of(_write_bool),
-    "option<s64>": _option_of(_write_s64),
-    "result<string, string>": _result_of(_write_string),
-    "result<bool, string>": _result_of(_write_bool),
-}
-
-
-def _expect(value: Any, kind: int) -> None:
-    """wasmtime trusts a plugin's idea of our signatures, and a number read as a pointer would crash."""
-    if value.kind != kind:
-        raise TypeError(f"a value of kind {value.kind} instead of {kind}")
-
-
-def _read_bytes(value: Any) -> bytes:
-    text = value.of.string
-    size = text.size
-    return ctypes.string_at(text.data, size) if size else b""
-
-
-def _read_string(value: Any) -> str:
-    _expect(value, _STRING)
-    return _read_bytes(value).decode()
-
-
-def _read_bool(value: Any) -> bool:
-    _expect(value, _BOOL)
-    flag: bool = value.of.boolean
-    return flag
-
-
-def _read_s32(value: Any) -> int:
-    _expect(value, _S32)
-    number: int = value.of.s32
-    return number
-
-
-def _read_s64(value: Any) -> int:
-    _expect(value, _S64)
-    number: int = value.of.s64
-    return number
-
-
-READERS: Final[dict[Kind, Callable[[Any], Any]]] = {
-    "string": _read_string,
-    "bool": _read_bool,
-    "s32": _read_s32,
-    "s64": _read_s64,
-}
-
 
 _WRONG_ARITY: Final = "a host function was called with the wrong number of arguments"
 
@@ -174,7 +54,7 @@ def error_pointer(message: str) -> int | None:
 def make_sync_callback(arity: int, answer: Callable[[int, Any, Any], int | None]) -> Any:
     """`answer(context address, arguments, results)` answers None, or an error's address to trap the guest.
 
-    It must not raise. Keep what this returns for as long as the linker lives.
+    It must not raise.
     """
 
     def called(_env: Any, context: int, _type: Any, *values: Any) -> int | None:
@@ -189,7 +69,7 @@ def make_sync_callback(arity: int, answer: Callable[[int, Any, Any], int | None]
 def make_async_callback(arity: int, begin: Callable[[int, Any, Any], int | None], resume: Any) -> Any:
     """`begin` has the shape that make_sync_callback asks for, but only notes what is to be awaited.
 
-    `resume` comes from make_continuation. Keep what this returns for as long as the linker lives.
+    `resume` comes from make_continuation, and must live as long as the linker.
     """
 
     def called(_env: Any, context: int, _type: Any, *values: Any) -> None:
@@ -223,22 +103,44 @@ def _as_error(pointer: Any) -> WasmtimeError:
     return WasmtimeError._from_ptr(pointer)  # noqa: SLF001  # there is no public way
 
 
-def add_functions(linker: NativeLinker, interface: str, functions: dict[str, tuple[Any, bool]]) -> None:
-    """Define one interface: callbacks by name, each with whether it is asynchronous."""
-    with linker.root() as root, root.add_instance(interface) as instance:
-        for name, (callback, is_async) in functions.items():
-            encoded = name.encode()
-            add, shape = _ADDERS[is_async]
-            error = add(
-                instance.ptr(),
-                ctypes.create_string_buffer(encoded),
-                len(encoded),
-                ctypes.cast(callback, shape),
-                None,
-                _NO_FINALIZER,
-            )
-            if error:
-                raise _as_error(error)
+class Linker:
+    """What components are linked with. Keeps the callbacks alive, to which wasmtime holds bare pointers."""
+
+    def __init__(self, engine: NativeEngine) -> None:
+        self.native = NativeLinker(engine)
+        self._callbacks: list[Any] = []
+
+    def add_functions(self, interface: str, functions: Mapping[str, tuple[Any, bool]]) -> None:
+        """Define an interface: callbacks by name, each with whether it is asynchronous.
+
+        Raises WasmtimeError for a name that exists already, unless it may be shadowed.
+        """
+        with self.native.root() as root, root.add_instance(interface) as instance:
+            for name, (callback, is_async) in functions.items():
+                self._callbacks.append(callback)
+                add, shape = _ADDERS[is_async]
+                encoded = name.encode()
+                error = add(
+                    instance.ptr(),
+                    ctypes.create_string_buffer(encoded),
+                    len(encoded),
+                    ctypes.cast(callback, shape),
+                    None,
+                    _NO_FINALIZER,
+                )
+                if error:
+                    raise _as_error(error)
+
+    def add_wasi(self) -> None:
+        self.native.add_wasip2()
+
+    def allow_shadowing(self, *, allowed: bool) -> None:
+        self.native.allow_shadowing = allowed
+
+    def close(self) -> None:
+        """Only when no instance is left that was linked with it."""
+        self.native.close()
+        self._callbacks.clear()
 
 
 class Store:
@@ -305,11 +207,11 @@ class Call:
 class Instantiation(Call):
     __slots__ = ()
 
-    def __init__(self, linker: NativeLinker, store: Store, component: NativeComponent) -> None:
+    def __init__(self, linker: Linker, store: Store, component: NativeComponent) -> None:
         super().__init__()
         self._out = _ffi.wasmtime_component_instance_t()
         self._future = _ffi.wasmtime_component_linker_instantiate_async(
-            linker.ptr(), store.context, component.ptr(), byref(self._out), byref(self._error)
+            linker.native.ptr(), store.context, component.ptr(), byref(self._out), byref(self._error)
         )
 
     def find_function(self, store: Store, export: Any) -> Any:
@@ -332,10 +234,10 @@ class StringCall(Call):
         super().__init__()
         # wasmtime reads function, arguments and result through pointers until the future is deleted.
         self._function = function
-        self._arguments = (_Value * len(arguments))()
+        self._arguments = (Value * len(arguments))()
         for value, argument in zip(self._arguments, arguments, strict=True):
-            _write_string(value, argument)
-        self._out = _Value()
+            write_string(value, argument)
+        self._out = Value()
         self._future = _ffi.wasmtime_component_func_call_async(
             byref(function),
             store.context,
@@ -348,13 +250,7 @@ class StringCall(Call):
 
     def take_answer(self) -> tuple[bool, bytes]:
         """Whether it is a good answer, and its bytes. Raises TypeError when it is not a text."""
-        value = self._out
         try:
-            is_ok = True
-            text = value
-            if value.kind == _RESULT and value.of.result.val:
-                is_ok, text = value.of.result.is_ok, value.of.result.val[0]
-            _expect(text, _STRING)
-            return is_ok, _read_bytes(text)
+            return read_answer(self._out)
         finally:
-            _ffi.wasmtime_component_val_delete(byref(value))
+            _ffi.wasmtime_component_val_delete(byref(self._out))

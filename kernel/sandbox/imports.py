@@ -5,17 +5,13 @@ not be swallowed (an interrupt from the keyboard) is kept until the guest has be
 """
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from wasmtime.component import Linker as NativeLinker
-
 from kernel.log import get_logger
 from kernel.sandbox.bindings import (
-    READERS,
-    WRITERS,
-    Err,
-    add_functions,
+    Linker,
     error_pointer,
     make_async_callback,
     make_continuation,
@@ -23,6 +19,7 @@ from kernel.sandbox.bindings import (
 )
 from kernel.sandbox.contract import Contract, Kind, Signature
 from kernel.sandbox.host import HostError, HostFunction
+from kernel.sandbox.values import READERS, WRITERS, Err
 
 log = get_logger(__name__)
 
@@ -52,7 +49,7 @@ class Waiting:
             self.answer = _failure_value(self.signature, error)
 
 
-class Guest:
+class Guest(ABC):
     """What host functions need to know about the instance that called them."""
 
     __slots__ = ("cost", "cost_limit", "host_calls", "interrupt", "refusal", "state", "waiting")
@@ -65,6 +62,9 @@ class Guest:
         self.waiting: Waiting | None = None
         self.refusal: str | None = None
         self.interrupt: BaseException | None = None
+
+    @abstractmethod
+    def close(self) -> None: ...
 
     def spend(self, cost: int) -> bool:
         """Count a host call; False when the limit is passed."""
@@ -89,10 +89,9 @@ class Imports:
         self._table = {function.full_name: function for function in functions}
         self._missed: set[str] = set()
         self._continuation = make_continuation(self._resume)
-        # wasmtime holds bare pointers to these.
-        self._callbacks: list[Any] = []
+        # wasmtime holds a bare pointer to it.
 
-    def define(self, linker: NativeLinker) -> None:
+    def define(self, linker: Linker) -> None:
         interfaces: dict[str, dict[str, tuple[Any, bool]]] = {}
         for signature in self._contract.functions:
             function = self._table.get(signature.full_name)
@@ -104,10 +103,9 @@ class Imports:
                 callback = make_async_callback(arity, self._begin(function, signature), self._continuation)
             else:
                 callback = make_sync_callback(arity, self._answer(function, signature))
-            self._callbacks.append(callback)
             interfaces.setdefault(signature.interface, {})[signature.name] = (callback, is_async)
         for interface, callbacks in interfaces.items():
-            add_functions(linker, self._contract.qualify(interface), callbacks)
+            linker.add_functions(self._contract.qualify(interface), callbacks)
 
     def _answer(self, function: HostFunction, signature: Signature) -> Callable[[int, Any, Any], int | None]:
         read, call = _reader(signature), function.call

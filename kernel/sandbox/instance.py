@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from wasmtime import ExitTrap, WasmtimeError
-from wasmtime.component import Linker as NativeLinker
 
 from kernel.errors import PluginError, PluginFailure
 from kernel.sandbox.admission import Admission
-from kernel.sandbox.bindings import Call, Instantiation, Store, StringCall
+from kernel.sandbox.bindings import Call, Instantiation, Linker, Store, StringCall
 from kernel.sandbox.engine import Engine
 from kernel.sandbox.imports import PLAIN_CALLS_PER_CALL, Guest, Imports
+from kernel.sandbox.wasi import REFUSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Host:
     """What all instances of a sandbox share."""
 
     engine: Engine
-    linker: NativeLinker
+    linker: Linker
     imports: Imports
     admission: Admission
 
@@ -65,7 +65,7 @@ _ANSWERED_FAILURES: Final[dict[str, PluginFailure]] = {
 _WRONG_EXPORT: Final = "has an export of another type than kernel.wit says"
 _TRAPS: Final[tuple[tuple[str, PluginFailure, str], ...]] = (
     ("call stack exhausted", "stack-overflow", "nested too many calls"),
-    ("may not use", "refused-capability", "used a part of WASI that plugins may not use"),
+    (REFUSED, "refused-capability", f"did what it may not: {REFUSED}"),
     ("type mismatch", "link-error", "has an export or import of another type than kernel.wit says"),
     ("wrong number of arguments", "link-error", "imports a function of another type than kernel.wit says"),
     ("unreachable", "abort", "aborted"),
@@ -134,8 +134,9 @@ class Instance(Guest):
         )
 
     def close(self) -> None:
+        """Free its memory; while a call runs in it, when that ends."""
         self.broken = True
-        if self._store is not None:
+        if self._store is not None and not self.busy:
             del self._host.imports.guests[self._store.address]
             self._store.close()
             self._store = None
@@ -169,6 +170,8 @@ class Instance(Guest):
                 call.close()
         finally:
             self.busy = False
+            if self.broken:
+                self.close()
         if not is_ok:
             raise self._explain_answer(answer)
         if len(answer) > self._blueprint.limits.payload_bytes:

@@ -5,18 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
-from wasmtime.component import Linker as NativeLinker
-
 from kernel.errors import PluginError
 from kernel.sandbox.admission import Admission
 from kernel.sandbox.artefact import Artefact, NativeCache, load_artefact
+from kernel.sandbox.bindings import Linker
 from kernel.sandbox.contract import read_contract
 from kernel.sandbox.engine import Engine
 from kernel.sandbox.host import HostFunction
 from kernel.sandbox.imports import Imports
 from kernel.sandbox.instance import Blueprint, Host, Instance, Limits
 from kernel.sandbox.pool import ReadyPool
-from kernel.sandbox.wasi import HardenedWasi
+from kernel.sandbox.wasi import define_wasi
 
 RUNNING_AT_ONCE: Final = 8
 
@@ -68,13 +67,17 @@ class Sandbox:
         imports = Imports(read_contract(), functions)
         engine = Engine()
         try:
-            linker = NativeLinker(engine.native)
-            HardenedWasi(engine.native).define(linker)
+            linker = Linker(engine.native)
+            define_wasi(linker, engine.native)
             imports.define(linker)
         except BaseException:
             engine.close()
             raise
         return cls(Host(engine, linker, imports, Admission(running_at_once)), cache, ready_instances)
+
+    @property
+    def engine(self) -> Engine:
+        return self._host.engine
 
     @property
     def live_instances(self) -> int:
@@ -83,7 +86,10 @@ class Sandbox:
 
     async def load(self, name: str, wasm: Path, limits: Limits) -> Component:
         """Compile (or find compiled), link, ask it to describe itself. Raises PluginError."""
-        artefact = await load_artefact(self._host.engine, self._cache, name, wasm)
+        return await self.add(name, await load_artefact(self.engine, self._cache, name, wasm), limits)
+
+    async def add(self, name: str, artefact: Artefact, limits: Limits) -> Component:
+        """As load, of what is loaded into the process already. Raises PluginError."""
         blueprint = _make_blueprint(name, artefact, limits)
         pool = ReadyPool(self._host, blueprint, self._ready_instances)
         instance = Instance(self._host, blueprint)
@@ -98,9 +104,12 @@ class Sandbox:
         return component
 
     async def close(self) -> None:
+        """Whoever still holds an instance finds it broken. No call may be running."""
         for component in self._components:
             await component.close()
         self._components.clear()
+        for guest in list(self._host.imports.guests.values()):
+            guest.close()
         self._host.linker.close()
         self._host.engine.close()
 

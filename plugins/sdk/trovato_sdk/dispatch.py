@@ -33,13 +33,12 @@ class Plugin:
 
     def invoke(self, tap: str, payload: str) -> str:
         """Raises TapFailedError, whatever the plugin's function does."""
-        data = json.loads(payload)
         function = self._taps.get(tap)
         if function is None:
             message = f"is not implemented; implemented are {', '.join(sorted(self._taps)) or 'none'}"
             raise TapFailedError(json.dumps({"code": "tap-not-implemented", "message": message}))
         try:
-            answer = _run(function, data)
+            answer = _run(function, json.loads(payload))
             text = _encode(answer)
             text.encode()
         except BadAnswerError as error:
@@ -73,10 +72,8 @@ def _run(function: TapFunction, data: dict[str, Any]) -> Any:
 
 def _run_for_item(function: TapFunction, arguments: dict[str, Any], data: dict[str, Any]) -> Any:
     item = read_item(data)
-    if "item" in function.parameters:
-        answer = function.call(item=item, **arguments)
-    else:
-        answer = function.call(**arguments)
+    given = {"item": item, **arguments} if "item" in function.parameters else arguments
+    answer = function.call(**given)
     if function.name != _PRESAVE:
         return answer
     if answer is not None:

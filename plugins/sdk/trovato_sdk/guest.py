@@ -1,5 +1,10 @@
 """What a component exports; it exists only where a plugin is built and in the sandbox."""
 
+# The standard library fetches these when it needs them, and in the sandbox that is too late.
+import _strptime  # noqa: F401  # for datetime.strptime
+import encodings.ascii
+import encodings.idna
+import encodings.latin_1  # noqa: F401  # and the codecs by their names
 from types import ModuleType
 
 from componentize_py_types import Err

@@ -1,0 +1,104 @@
+"""A well-behaved plugin that tells what it sees: every tap, each host function, in either data mode."""
+
+import json
+
+from trovato_sdk import (
+    ContentTypeDefinition,
+    FieldDefinition,
+    Item,
+    MenuDefinition,
+    Page,
+    PageRequest,
+    PermissionDefinition,
+    RenderElement,
+    TapContext,
+    log,
+    markup,
+    plugins,
+    request_context,
+    tap,
+    user,
+    variables,
+)
+
+FIELDS = ("field_body", "field_minutes", "field_featured", "field_secret", "field_missing")
+CALLS = []
+
+
+@tap
+def item_info() -> list[ContentTypeDefinition]:
+    return [ContentTypeDefinition("probe", "Probe", fields=[FieldDefinition("field_body", "Body")])]
+
+
+@tap
+def item_view(item: Item, ctx: TapContext) -> RenderElement | None:
+    if item.title == "nothing":
+        return None
+    CALLS.append(item.id)
+    before = request_context.get("seen") or ""
+    request_context.set("seen", f"{before}{item.title};")
+    fields = {
+        name: [item.field(name), item.text(name), item.integer(name), item.boolean(name)] for name in FIELDS
+    }
+    seen = {
+        "id": item.id,
+        "type": item.type,
+        "title": item.title,
+        "fields": fields,
+        "before": before,
+        "calls": len(CALLS),
+        "stage": ctx.stage,
+        "set": item.set_title("changed while viewing"),
+    }
+    return markup(json.dumps(seen))
+
+
+@tap
+def item_presave(item: Item, op: str) -> None:
+    item.set_title(f"{item.title}+{op}")
+    item.set_text("field_body", f"{item.text('field_body')}+")
+    item.set_integer("field_minutes", (item.integer("field_minutes") or 0) + 1)
+    item.set_boolean("field_featured", not item.boolean("field_featured"))
+    item.set_field("field_missing", "new", format="plain_text")
+    if item.type == "locked":
+        item.set_text("field_secret", "mine now")
+
+
+@tap
+def item_insert(item: Item) -> None:
+    log.warning(f"inserted {item.title}")
+
+
+@tap
+def item_update_index(item: Item) -> str:
+    return f"words of {item.title}"
+
+
+@tap
+def menu() -> list[MenuDefinition]:
+    return [
+        MenuDefinition("/probe", "Probe", function="front"),
+        MenuDefinition("/probe/{number}", "One", function="one", parent="/probe", permission="look closely"),
+    ]
+
+
+@tap
+def perm() -> list[PermissionDefinition]:
+    return [PermissionDefinition("look closely", "Look closely")]
+
+
+@tap
+def page(request: PageRequest) -> Page:
+    told = {
+        "path": request.path,
+        "args": request.args,
+        "function": request.function,
+        "user": user.current_id(),
+        "may": {name: user.may(name) for name in ("granted", "denied", "not asked for")},
+        "variables": {
+            name: variables.get(name, "the default")
+            for name in ("probe_text", "probe_data", "probe_unset", "site_name", "mail_password")
+        },
+        "plugins": {name: plugins.exists(name) for name in ("probe", "nobody")},
+    }
+    return Page(f"Page {request.function}", markup(json.dumps(told)))
