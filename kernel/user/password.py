@@ -1,15 +1,11 @@
-"""Hashes and checks passwords with Argon2id, on threads of their own so that nobody else waits."""
+"""Hashes and checks passwords with Argon2id, on threads beside the event loop so that nobody else waits."""
 
 import asyncio
 import unicodedata
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
-
-T = TypeVar("T")
 
 # In characters; the upper bound only keeps a request from hashing a novel.
 PASSWORD_MIN: Final = 10
@@ -24,10 +20,6 @@ DUMMY_HASH: Final = (
     "$argon2id$v=19$m=19456,t=2,p=1$hQfo6omzzTmfvddvVbNtYQ$/HWz7ehbpkHRpDIagEZQKoOfuYF8r5X0sHVz+is05MY"
 )
 
-# argon2 lets go of the interpreter while it works, so each thread can fill a core: two leave room for pages.
-# The pool holds no data, starts its threads at the first use, and serves whatever event loop asks.
-_THREADS: Final = ThreadPoolExecutor(max_workers=2, thread_name_prefix="password")
-
 
 def check_password(password: str) -> str:
     """What is wrong with a new password, as a sentence; "" when nothing is."""
@@ -40,7 +32,7 @@ def check_password(password: str) -> str:
 
 async def hash_password(password: str) -> str:
     """In PHC form, with the parameters and a salt in it."""
-    return await _on_thread(partial(HASHER.hash, _encode(password)))
+    return await asyncio.to_thread(HASHER.hash, _encode(password))
 
 
 async def verify_password(stored_hash: str | None, password: str) -> bool:
@@ -48,7 +40,7 @@ async def verify_password(stored_hash: str | None, password: str) -> bool:
     # So long a password cannot have been set, and hashing it would take longer than any other.
     is_possible = stored_hash is not None and len(password) <= PASSWORD_MAX
     against = stored_hash if stored_hash is not None and is_possible else DUMMY_HASH
-    fits = await _on_thread(partial(_verify, against, _encode(password[:PASSWORD_MAX])))
+    fits = await asyncio.to_thread(_verify, against, _encode(password[:PASSWORD_MAX]))
     return fits and is_possible
 
 
@@ -70,7 +62,3 @@ def _verify(stored_hash: str, password: bytes) -> bool:
 def _encode(password: str) -> bytes:
     """One encoding for one password, whether a keyboard sends an accent composed or apart."""
     return unicodedata.normalize("NFC", password).encode(errors="surrogatepass")
-
-
-async def _on_thread(work: "partial[T]") -> T:
-    return await asyncio.get_running_loop().run_in_executor(_THREADS, work)
