@@ -3,12 +3,12 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -58,8 +58,10 @@ def main() -> None:
 def run(no_demo: bool) -> None:
     """Start a whole site: services, migrations, plugins, web and workers."""
     config = read_config(os.environ)
-    configure_logging("WARNING" if config.log_level == "INFO" else config.log_level, config.log_format)
-    asyncio.run(_run(config, demo=not no_demo))
+    # What a newcomer watches is the progress of the start, so that only what went wrong is logged beside it.
+    level = os.environ.get("LOG_LEVEL", "WARNING")
+    configure_logging(level, config.log_format)
+    _run_until_told(_run(replace(config, log_level=level), demo=not no_demo))
 
 
 @main.command()
@@ -67,7 +69,7 @@ def serve() -> None:
     """Start the web processes (WEB_PROCESSES) against your own servers."""
     config = _read_server_config()
     configure_logging(config.log_level, config.log_format)
-    asyncio.run(_supervise(config, web=config.web_processes, workers=0))
+    _run_until_told(_supervise(config, web=config.web_processes, workers=0))
 
 
 @main.command()
@@ -75,7 +77,7 @@ def worker() -> None:
     """Start the worker processes (WORKER_PROCESSES) against your own servers."""
     config = _read_server_config()
     configure_logging(config.log_level, config.log_format)
-    asyncio.run(_supervise(config, web=0, workers=config.worker_processes))
+    _run_until_told(_supervise(config, web=0, workers=config.worker_processes))
 
 
 @main.command("migrate")
@@ -226,10 +228,9 @@ async def _run(config: Config, *, demo: bool) -> None:
         processes = Processes(child_environment(ready, os.environ))
         processes.add_web(listener, ready.web_processes)
         processes.add_workers(ready.worker_processes)
-        stop = _stop_event()
         await processes.start()
         try:
-            await _wait_until_healthy(ready, stop)
+            await _wait_until_healthy(ready)
             if demo:
                 async with open_kernel(ready, role="worker", with_plugins=False) as rt:
                     count = await seed_demo(rt, await build_administrator_context(rt), timeout_s=30)
@@ -237,7 +238,7 @@ async def _run(config: Config, *, demo: bool) -> None:
             report("Ready")
             click.echo(f"\n  Site        {ready.public_url}/")
             click.echo(f"  Log in once {ready.public_url}{login_path}\n\n  Press Ctrl-C to stop.\n")
-            await stop.wait()
+            await asyncio.Event().wait()
         finally:
             click.echo("Stopping")
             listener.close()
@@ -245,29 +246,34 @@ async def _run(config: Config, *, demo: bool) -> None:
 
 
 async def _supervise(config: Config, *, web: int, workers: int) -> None:
-    stop = _stop_event()
     processes = Processes(child_environment(config, os.environ))
     if web:
         processes.add_web(open_listener(config), web)
     processes.add_workers(workers)
     await processes.start()
     try:
-        await stop.wait()
+        await asyncio.Event().wait()
     finally:
         await processes.stop()
 
 
-def _stop_event() -> asyncio.Event:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
+def _run_until_told(work: Coroutine[Any, Any, None]) -> None:
+    """Until it ends, or SIGINT or SIGTERM cancels it; whatever it opened is closed, also in the middle of a start."""
+
+    async def cancellable() -> None:
+        task = asyncio.ensure_future(work)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        with suppress(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancellable())
 
 
-async def _wait_until_healthy(config: Config, stop: asyncio.Event) -> None:
+async def _wait_until_healthy(config: Config) -> None:
     """Raises Unavailable when the site does not answer in time."""
     deadline = monotonic() + START_TIMEOUT_S
-    while not stop.is_set() and monotonic() < deadline:
+    while monotonic() < deadline:
         try:
             reader, writer = await asyncio.open_connection(config.host, config.port)
             writer.write(b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n")
@@ -278,8 +284,7 @@ async def _wait_until_healthy(config: Config, stop: asyncio.Event) -> None:
         except (OSError, TimeoutError):
             pass
         await asyncio.sleep(0.05)
-    if not stop.is_set():
-        raise Unavailable(f"The site did not answer within {START_TIMEOUT_S:.0f} s. The lines above say why.")
+    raise Unavailable(f"The site did not answer within {START_TIMEOUT_S:.0f} s. The lines above say why.")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ pytest_plugins = [
     "tests.fixtures.leftovers",
     "tests.fixtures.services",
     "tests.fixtures.database",
+    "tests.fixtures.plugins",
+    "tests.fixtures.site",
     "tests.fixtures.ledger",
 ]
 

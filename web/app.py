@@ -62,7 +62,7 @@ def create_app(rt: Runtime) -> Quart:
     async def finish_answer(response: Response) -> Response:
         _set_headers(rt, response)
         _set_cookie(rt, response)
-        mark = request.scope.get(MARK)  # type: ignore[typeddict-item]  # the page cache's own entry
+        mark = request.scope.get(MARK)
         if isinstance(mark, PageMark):
             mark.route = request.url_rule.rule if request.url_rule is not None else "none"
             if isinstance(response, PageResponse) and response.tags is not None:

@@ -1,6 +1,7 @@
 """Serves the site from one process: Hypercorn with uvloop over the page cache over Quart."""
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -53,4 +54,5 @@ def _configure_server(config: Config, fd: int | None) -> HypercornConfig:
     server.keep_alive_timeout = 30.0
     server.include_server_header = False
     server.accesslog = None
+    server.errorlog = logging.getLogger("hypercorn")
     return server

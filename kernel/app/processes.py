@@ -147,6 +147,7 @@ def child_environment(config: Config, base: Mapping[str, str]) -> dict[str, str]
         "DATABASE_URL_WORKER": config.database_url_worker,
         "REDIS_URL": config.redis_url,
         "TROVATO_VAR": str(config.var),
+        "LOG_LEVEL": config.log_level,
         "PYTHONPATH": os.pathsep.join(_prepend(str(PROJECT_ROOT), base.get("PYTHONPATH", ""))),
     }
 

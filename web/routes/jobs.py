@@ -64,6 +64,8 @@ def describe_job(job: Job) -> dict[str, Any]:
     problems = list(result.get("problems", {}).values())
     succeeded = job.status is JobStatus.DONE and result.get("outcome") in ("saved", "deleted", "done")
     title = TITLES.get(job.kind, job.kind.replace("_", " ").capitalize())
+    if result.get("title"):
+        title = f"{title} “{result['title']}”"
     return {
         "id": str(job.id),
         "kind": job.kind,
