@@ -16,6 +16,7 @@ from kernel.render.tags import INLINE_TAGS
 
 _STAGE_HUES: Final = 6
 _TEASER_PARAGRAPHS: Final = 5
+_LEAD: Final = re.compile(r'<p class="lead">(.*?)</p>', re.DOTALL)
 _PARAGRAPH: Final = re.compile(r"<p>(.*?)</p>", re.DOTALL)
 _TAG: Final = re.compile(r'</?([a-z0-9]+)[^>"]*(?:"[^"]*"[^>"]*)*>')
 _UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
@@ -55,12 +56,15 @@ def show_number(value: int) -> str:
 
 def teaser(parts: Sequence[str], length: int = 240) -> str:
     """The first words of rendered HTML as plain text, `length` characters at most and never half a word.
-    Paragraphs without a class are what somebody wrote to be read; where there is one, only they count."""
+    A paragraph of class `lead` was written for this; else those without a class were written to be read, and
+    where there is neither, every word counts."""
     rendered = " ".join(parts)
     written = (
-        " ".join(match[1] for match in islice(_PARAGRAPH.finditer(rendered), _TEASER_PARAGRAPHS)) or rendered
+        _LEAD.findall(rendered)
+        or [match[1] for match in islice(_PARAGRAPH.finditer(rendered), _TEASER_PARAGRAPHS)]
+        or [rendered]
     )
-    text = " ".join(html.unescape(_TAG.sub(_part, written)).split())
+    text = " ".join(html.unescape(_TAG.sub(_part, " ".join(written))).split())
     return text if len(text) <= length else text[:length].rsplit(" ", 1)[0].rstrip(",;:.– ") + "…"
 
 

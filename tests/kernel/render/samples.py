@@ -19,7 +19,7 @@ from kernel.form.user_forms import (
 from kernel.gather.model import FRONT, RECENT_PAGES, GatherPage
 from kernel.item.model import Item
 from kernel.item_type.model import FieldDefinition, ItemType
-from kernel.render.formats import format_text
+from kernel.render.tree import render_tree
 from kernel.shared.session import Session
 from kernel.stage.model import LIVE_STAGE, Stage
 
@@ -56,6 +56,7 @@ folding the dough. See https://example.org/bread for his recipe.
 </ul>
 
 He keeps the old thermometer, marked <code>240 °C</code>, on a nail beside the door."""
+SUMMARY = "Luca has baked on Via Roma for thirty years, and he still runs out of bread by half past six."
 TITLES = (
     "The baker who never bakes enough",
     "Opening hours over the holidays",
@@ -88,10 +89,23 @@ def make_item(number: int) -> Item:
 
 
 ITEMS = tuple(make_item(number) for number in range(6))
-CONTENT = [
-    Markup('<p class="reading-time">2 min read</p>'),
-    format_text(BODY, "filtered_html"),
-]
+VIEW = {
+    "#type": "container",
+    "byline": {
+        "#type": "container",
+        "#attributes": {"class": ["byline"]},
+        "day": {"#type": "markup", "#tag": "time", "#value": "20 November 2026"},
+        "minutes": {"#type": "markup", "#value": "2 min read"},
+        "featured": {
+            "#type": "markup",
+            "#value": "Featured",
+            "#attributes": {"class": ["chip", "chip--info"]},
+        },
+    },
+    "summary": {"#type": "markup", "#tag": "p", "#value": SUMMARY, "#attributes": {"class": ["lead"]}},
+    "body": {"#type": "markup", "#value": BODY, "#format": "filtered_html"},
+}
+CONTENT = [render_tree(VIEW).html]
 ROWS = [{"item": item, "item_type": BLOG, "content": CONTENT} for item in ITEMS]
 QUICK_ADD = [
     ("Blog post", "/item/add/blog", BLOG.description),

@@ -54,6 +54,7 @@ def test_live_has_a_colour_of_its_own_and_a_stage_keeps_its_colour():
         ([], ""),
         (["<p>a &amp; <b>b</b>, c</p><p>d</p>"], "a & b, c d"),
         (['<p class="x">2 min</p>', "<div><p>word</p></div>"], "word"),
+        (['<p class="lead">said</p>', "<p>word</p>"], "said"),
         (["<ul><li>a</li><li>b</li></ul>"], "a b"),
         (["<p>one two three four</p>"], "one two three…"),
         (["<p>abcdefghijklmnopqrstuvwxyz</p>"], "abcdefghijklmno…"),
