@@ -50,6 +50,9 @@ class Bus:
         pubsub = self._shared.client.pubsub()
         try:
             await self._join(pubsub)
+            # Sending may succeed into a connection that is already dead; the answer tells.
+            if not await self._take_message(pubsub):
+                raise TimeoutError("no answer to a subscription")
         except AWAY as error:
             await pubsub.aclose()  # type: ignore[no-untyped-call]  # redis-py leaves it bare
             raise unavailable(error) from error
@@ -104,21 +107,27 @@ class Bus:
             await self._join(pubsub)
         asked = False
         while True:
-            message = await pubsub.get_message(timeout=HEARTBEAT_S)
-            if message is None:
-                if asked:
-                    raise TimeoutError("no answer to a heartbeat")
+            if await self._take_message(pubsub):
+                asked = False
+            elif asked:
+                raise TimeoutError("no answer to a heartbeat")
+            else:
                 async with asyncio.timeout(COMMAND_S):
                     await pubsub.ping()
                 asked = True
-                continue
-            asked = False
-            if message["type"] == "subscribe":
-                self.connected = True
-                self._deliver(CONNECTED, b"{}")
-            elif message["type"] == "message":
-                topic, _, body = message["data"].partition(b"\n")
-                self._deliver(topic.decode(errors="replace"), body)
+
+    async def _take_message(self, pubsub: PubSub) -> bool:
+        """Whether anything came before it was time for a heartbeat."""
+        message = await pubsub.get_message(timeout=HEARTBEAT_S)
+        if message is None:
+            return False
+        if message["type"] == "subscribe":
+            self.connected = True
+            self._deliver(CONNECTED, b"{}")
+        elif message["type"] == "message":
+            topic, _, body = message["data"].partition(b"\n")
+            self._deliver(topic.decode(errors="replace"), body)
+        return True
 
     async def _join(self, pubsub: PubSub) -> None:
         async with asyncio.timeout(COMMAND_S):

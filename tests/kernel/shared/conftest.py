@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import socket
 import subprocess
+import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,13 +84,16 @@ class OwnRedis:
     def start(self):
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", ""]
         self._server = subprocess.Popen([self._program, *options], stdout=subprocess.DEVNULL)
-        self.wait_until_ready()
-
-    def wait_until_ready(self):
-        with redis.Redis(
-            port=self.port, retry=redis.retry.Retry(redis.backoff.ConstantBackoff(0.02), 200)
-        ) as client:
-            client.ping()
+        deadline = time.monotonic() + 5
+        while True:
+            try:
+                self.command("PING")
+            except redis.ConnectionError:
+                if time.monotonic() > deadline:
+                    self.stop()
+                    raise
+            else:
+                return
 
     def stop(self):
         if self._server is not None:
@@ -98,16 +102,18 @@ class OwnRedis:
             self._server = None
 
     def command(self, *words):
-        with redis.Redis(port=self.port) as client:
+        with redis.Redis(host="127.0.0.1", port=self.port) as client:
             return client.execute_command(*words)
 
 
 @pytest.fixture
 def own_redis(tmp_path):
     server = OwnRedis(tmp_path)
-    server.start()
-    yield server
-    server.stop()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture
