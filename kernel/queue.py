@@ -1,5 +1,6 @@
 """Puts ledger jobs on arq and wakes the workers; the ids alone travel, the ledger holds everything else."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -26,6 +27,9 @@ REDIS_ERRORS: Final[tuple[type[Exception], ...]] = (
 
 # The name under which workers register their one function.
 FUNCTION: Final = "run_job"
+
+# How long Redis may take for one command. Not redis-py's own `socket_timeout`, which may swallow a cancellation.
+COMMAND_S: Final = 2.0
 
 # The topic of the message that wakes the workers of `lane`.
 WORK_QUEUED: Final = "work-queued"
@@ -60,7 +64,7 @@ class Queue:
     @classmethod
     async def open(cls, redis_url: str, prefix: str) -> "Queue":
         """Connects at the first use, so that a Redis that is away does not stop the start."""
-        redis: ArqRedis = ArqRedis.from_url(redis_url, socket_connect_timeout=2.0, socket_timeout=5.0)
+        redis: ArqRedis = ArqRedis.from_url(redis_url, socket_connect_timeout=COMMAND_S)
         redis.job_serializer = orjson.dumps
         redis.job_deserializer = orjson.loads
         return cls(redis, prefix)
@@ -79,7 +83,7 @@ class Queue:
         """All of them and the wake-up in one round trip; putting a delivery twice is harmless."""
         now_ms = timestamp_ms()
         try:
-            async with self.redis.pipeline(transaction=True) as pipe:
+            async with asyncio.timeout(COMMAND_S), self.redis.pipeline(transaction=True) as pipe:
                 for delivery in deliveries:
                     body = serialize_job(
                         FUNCTION, (str(delivery.job_id),), {}, None, now_ms, serializer=orjson.dumps

@@ -13,7 +13,7 @@ from arq.worker import Worker
 
 from kernel.jobs import Lane
 from kernel.log import get_logger
-from kernel.queue import REDIS_ERRORS, Queue
+from kernel.queue import COMMAND_S, REDIS_ERRORS, Queue
 from workers.settings import make_worker_settings
 
 log = get_logger(__name__)
@@ -72,9 +72,10 @@ class LaneWorker(Worker):
         if len(self.tasks) >= self.max_jobs:
             self._has_more = True
             return
-        waiting: list[bytes] = await self.pool.zrangebyscore(
-            self.queue_name, min="-inf", max=timestamp_ms(), start=0, num=self.queue_read_limit
-        )
+        async with asyncio.timeout(COMMAND_S):
+            waiting: list[bytes] = await self.pool.zrangebyscore(
+                self.queue_name, min="-inf", max=timestamp_ms(), start=0, num=self.queue_read_limit
+            )
         ours = [arq_id.decode() for arq_id in waiting if arq_id.decode() not in self.tasks]
         free = self.max_jobs - len(self.tasks)
         self._has_more = len(ours) > free
@@ -84,7 +85,7 @@ class LaneWorker(Worker):
 
     async def _start(self, arq_ids: list[str]) -> int:
         """Mark these as in progress and start those that nobody else had marked; how many."""
-        async with self.pool.pipeline(transaction=True) as pipe:
+        async with asyncio.timeout(COMMAND_S), self.pool.pipeline(transaction=True) as pipe:
             for arq_id in arq_ids:
                 pipe.set(
                     in_progress_key_prefix + arq_id, b"1", px=int(self.in_progress_timeout_s * 1000), nx=True
