@@ -79,6 +79,12 @@ async def test_a_name_is_given_once(database, ada, name):
     assert list(raised.value.problems) == ["name"]
 
 
+async def test_case_is_ignored_in_other_scripts_too(database):
+    await create_user(database, name="Ärzte Ωmega", password=None)
+    with pytest.raises(Invalid, match="attention"):
+        await create_user(database, name="äRZTE ωMEGA", password=None)
+
+
 @pytest.mark.parametrize(
     "mail",
     ["", "a", "@example.org", "a@b", "a@.org.", "a b@example.org", "a@exa\nmple.org", "a" * 250 + "@x.org"],
