@@ -32,6 +32,7 @@ step = st.one_of(
     st.tuples(st.just("get"), process, key),
     st.tuples(st.just("observe"), process, st.none()),
     st.tuples(st.just("hear"), process, st.none()),
+    st.tuples(st.just("lose"), process, st.none()),
     st.tuples(st.just("poll"), process, st.none()),
     st.tuples(st.just("flush"), process, st.none()),
 )
@@ -95,6 +96,9 @@ class Site:
     async def hear(self, number, cache, _name):
         if self.messages[number]:
             cache._hear_drop(self.messages[number].pop(0))
+
+    async def lose(self, number, _cache, _name):
+        del self.messages[number][:1]
 
     async def poll(self, _number, cache, _name):
         await cache.refresh()
