@@ -32,22 +32,24 @@ def _needs_walk(data: bytes | str) -> bool:
 
 
 def _check_walking(value: Any) -> None:
+    """Level by level, since a walk that calls itself would be what the depth is to hurt."""
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
+    depth = 0
+    while level:
         below: list[Any] = []
         for part in level:
             if isinstance(part, str):
                 _check_text(part)
+            elif isinstance(part, dict | list) and depth == MAX_DEPTH:
+                raise PluginDataError(f"nested deeper than {MAX_DEPTH} levels")
             elif isinstance(part, dict):
                 for key in part:
                     _check_text(key)
                 below.extend(part.values())
             elif isinstance(part, list):
                 below.extend(part)
-        if not below:
-            return
         level = below
-    raise PluginDataError(f"nested deeper than {MAX_DEPTH} levels")
+        depth += 1
 
 
 def _check_text(text: str) -> None:
