@@ -139,6 +139,7 @@ class _Attempt:
             self._work.cancel()
         if not done:
             log.error("handler does not stop and is left behind")
+            self._work.add_done_callback(_ignore_late_end)
         if self._stopped == "timeout":
             return TimeoutError("the handler took longer than its job may")
         return asyncio.CancelledError() if self._work.cancelled() else self._work.exception()
@@ -204,3 +205,9 @@ class _Attempt:
                 return await statement(conn)
 
         return await outlast_restart(once, for_s=self._ledger.config.lease_s)
+
+
+def _ignore_late_end(work: asyncio.Task[None]) -> None:
+    """Its attempt has been recorded as over, and the fence refused what it tried to write."""
+    if not work.cancelled():
+        work.exception()

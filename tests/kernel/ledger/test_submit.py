@@ -57,7 +57,7 @@ async def test_another_key_is_another_job(web_ledger):
 
 
 async def test_text_that_cannot_be_stored_never_becomes_a_row(web_ledger):
-    with pytest.raises(BadInput, match="item.title contains a character"):
+    with pytest.raises(BadInput, match=r"item\.title contains a character"):
         await submit(web_ledger, RUN_ITEM_TAPS, RunItemTaps("t", {"title": "a\x00"}))
     async with web_ledger.db.acquire() as conn:
         assert await conn.fetchval("SELECT count(*) FROM job") == 0
