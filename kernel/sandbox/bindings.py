@@ -6,8 +6,9 @@ says so when it no longer holds.
 """
 
 import ctypes
-from collections.abc import Callable, Mapping
-from ctypes import POINTER, byref, c_size_t, c_uint64, c_void_p
+from collections.abc import Callable, Mapping, Sequence
+from ctypes import CFUNCTYPE, POINTER, PYFUNCTYPE, addressof, byref, c_bool, c_size_t, c_uint64
+from ctypes import c_void_p as address
 from typing import Any, Final
 
 from wasmtime import Engine as NativeEngine
@@ -15,40 +16,43 @@ from wasmtime import WasmtimeError, _ffi
 from wasmtime.component import Component as NativeComponent
 from wasmtime.component import Linker as NativeLinker
 
-from kernel.sandbox.values import Value, read_answer, write_string
-
-_ErrorPointer: Final = POINTER(_ffi.wasmtime_error_t)
+from kernel.sandbox.values import Value, delete_value, lend_bytes, read_answer
 
 # The package declares that this returns an error pointer, but it returns nothing: ctypes would read rubbish.
-_yield_at_ticks: Final = ctypes.CFUNCTYPE(None, POINTER(_ffi.wasmtime_context_t), c_uint64)(
+_yield_at_ticks: Final = CFUNCTYPE(None, address, c_uint64)(
     ("wasmtime_context_epoch_deadline_async_yield_and_update", _ffi.dll)
 )
-# The shapes of wasmtime_component_func_callback_t and its asynchronous sister, with addresses in place of
-# typed pointers: an integer is what the table of running instances is keyed by, and is cheaper to make.
-_SyncCallback: Final = ctypes.CFUNCTYPE(
-    c_void_p, c_void_p, c_void_p, c_void_p, POINTER(Value), c_size_t, POINTER(Value), c_size_t
+# Bare addresses in place of typed pointers make a call several microseconds cheaper.
+_set_deadline: Final = PYFUNCTYPE(None, address, c_uint64)(("wasmtime_context_set_epoch_deadline", _ffi.dll))
+_call_async: Final = CFUNCTYPE(address, address, address, address, c_size_t, address, c_size_t, address)(
+    ("wasmtime_component_func_call_async", _ffi.dll)
 )
-_AsyncCallback: Final = ctypes.CFUNCTYPE(
+_poll: Final = CFUNCTYPE(c_bool, address)(("wasmtime_call_future_poll", _ffi.dll))
+_delete_future: Final = CFUNCTYPE(None, address)(("wasmtime_call_future_delete", _ffi.dll))
+
+_Values: Final = POINTER(Value)
+_ErrorPointer: Final = POINTER(_ffi.wasmtime_error_t)
+# The shapes of wasmtime_component_func_callback_t and its asynchronous sister.
+_SyncCallback: Final = CFUNCTYPE(address, address, address, address, _Values, c_size_t, _Values, c_size_t)
+_AsyncCallback: Final = CFUNCTYPE(
     None,
-    c_void_p,
-    c_void_p,
-    c_void_p,
-    POINTER(Value),
+    address,
+    address,
+    address,
+    _Values,
     c_size_t,
-    POINTER(Value),
+    _Values,
     c_size_t,
-    POINTER(_ErrorPointer),
+    POINTER(address),
     POINTER(_ffi.wasmtime_async_continuation_t),
 )
-_Finalizer: Final = ctypes.CFUNCTYPE(None, c_void_p)
-_NO_FINALIZER: Final = ctypes.cast(0, _Finalizer)
-
+_NO_FINALIZER: Final = ctypes.cast(0, CFUNCTYPE(None, address))
 _WRONG_ARITY: Final = "a host function was called with the wrong number of arguments"
 
 
 def error_pointer(message: str) -> int | None:
     """A wasmtime error as an address; handing it to wasmtime from a callback traps the guest."""
-    return ctypes.cast(_ffi.wasmtime_error_new(message.encode()), c_void_p).value
+    return ctypes.cast(_ffi.wasmtime_error_new(message.encode()), address).value
 
 
 def make_sync_callback(arity: int, answer: Callable[[int, Any, Any], int | None]) -> Any:
@@ -57,8 +61,9 @@ def make_sync_callback(arity: int, answer: Callable[[int, Any, Any], int | None]
     It must not raise.
     """
 
-    def called(_env: Any, context: int, _type: Any, *values: Any) -> int | None:
-        arguments, given, results, _ = values
+    def called(
+        _env: Any, context: int, _type: Any, arguments: Any, given: int, results: Any, _count: int
+    ) -> int | None:
         if given != arity:
             return error_pointer(_WRONG_ARITY)
         return answer(context, arguments, results)
@@ -76,7 +81,7 @@ def make_async_callback(arity: int, begin: Callable[[int, Any, Any], int | None]
         arguments, given, results, _, error, continuation = values
         refusal = begin(context, arguments, results) if given == arity else error_pointer(_WRONG_ARITY)
         if refusal is not None:
-            error[0] = ctypes.cast(refusal, _ErrorPointer)
+            error[0] = refusal
         continuation[0].callback = resume
         continuation[0].env = context
         continuation[0].finalizer = _NO_FINALIZER
@@ -144,25 +149,25 @@ class Linker:
 
 
 class Store:
-    """The memory of one instance. A call's future must be closed before its store."""
+    """The memory of one instance, known to callbacks by its `address`. A call is closed before its store."""
 
     __slots__ = ("_pointer", "address", "context")
 
-    def __init__(self, engine: Any, memory_bytes: int) -> None:
-        self._pointer: Any = _ffi.wasmtime_store_new(engine, None, _NO_FINALIZER)
+    def __init__(self, engine: NativeEngine, memory_bytes: int) -> None:
+        self._pointer: Any = _ffi.wasmtime_store_new(engine.ptr(), None, _NO_FINALIZER)
         self.context = _ffi.wasmtime_store_context(self._pointer)
-        self.address: int = ctypes.cast(self.context, c_void_p).value or 0
+        self.address: int = ctypes.cast(self.context, address).value or 0
         _ffi.wasmtime_store_limiter(self._pointer, memory_bytes, -1, -1, -1, -1)
         # An empty configuration: no arguments, no environment, no folders, no output, no network.
         error = _ffi.wasmtime_context_set_wasi(self.context, _ffi.wasi_config_new())
         if error:
             raise _as_error(error)
-        _ffi.wasmtime_context_set_epoch_deadline(self.context, 1)
-        _yield_at_ticks(self.context, 1)
+        _set_deadline(self.address, 1)
+        _yield_at_ticks(self.address, 1)
 
     def rest(self) -> None:
-        """Give the next call a whole tick before its first yield. Not while a future is alive."""
-        _ffi.wasmtime_context_set_epoch_deadline(self.context, 1)
+        """Give the next call a whole tick before its first yield. Not while a call is open."""
+        _set_deadline(self.address, 1)
 
     def close(self) -> None:
         if self._pointer is not None:
@@ -173,53 +178,49 @@ class Store:
 class Call:
     """A computation inside a store that stops at ticks and at asynchronous host functions."""
 
-    __slots__ = ("_arguments", "_error", "_future", "_out")
+    __slots__ = ("_error", "_future")
 
     def __init__(self) -> None:
-        self._arguments: Any = ()
-        self._error = _ErrorPointer()
-        self._future: Any = None
-        self._out: Any = None
+        self._error = address()
+        self._future: int | None = None
 
     def poll(self) -> bool:
         """Run until it is done (True), or gives way (False)."""
-        done: bool = _ffi.wasmtime_call_future_poll(self._future)
+        done: bool = _poll(self._future)
         return done
 
     def find_error(self) -> WasmtimeError | None:
-        """Why it ended without a result, once it is done."""
-        if not self._error:
-            return None
-        error = _as_error(self._error)
-        self._error = _ErrorPointer()
-        return error
+        """Why it ended without a result, once it is done; to be asked once."""
+        pointer = self._error.value
+        return None if pointer is None else _as_error(ctypes.cast(pointer, _ErrorPointer))
 
     def close(self) -> None:
         """Also abandons a computation that is not done; its store then answers nothing more."""
-        if self._future is None:
-            return
-        _ffi.wasmtime_call_future_delete(self._future)
-        self._future = None
-        for argument in self._arguments:
-            _ffi.wasmtime_component_val_delete(byref(argument))
+        if self._future is not None:
+            _delete_future(self._future)
+            self._future = None
 
 
 class Instantiation(Call):
-    __slots__ = ()
+    __slots__ = ("_instance",)
 
     def __init__(self, linker: Linker, store: Store, component: NativeComponent) -> None:
         super().__init__()
-        self._out = _ffi.wasmtime_component_instance_t()
-        self._future = _ffi.wasmtime_component_linker_instantiate_async(
-            linker.native.ptr(), store.context, component.ptr(), byref(self._out), byref(self._error)
+        self._instance = _ffi.wasmtime_component_instance_t()
+        future = _ffi.wasmtime_component_linker_instantiate_async(
+            linker.native.ptr(),
+            store.context,
+            component.ptr(),
+            byref(self._instance),
+            ctypes.cast(byref(self._error), POINTER(_ErrorPointer)),
         )
+        self._future = ctypes.cast(future, address).value
 
     def find_function(self, store: Store, export: Any) -> Any:
         """An export of the finished instance, named by an index of its component."""
         function = _ffi.wasmtime_component_func_t()
-        instance = byref(self._out)
         if not _ffi.wasmtime_component_instance_get_func(
-            instance, store.context, export.ptr(), byref(function)
+            byref(self._instance), store.context, export.ptr(), byref(function)
         ):
             raise LookupError("the component's export is not a function")
         return function
@@ -228,29 +229,29 @@ class Instantiation(Call):
 class StringCall(Call):
     """Calls an export that takes strings and answers `string` or `result<string, string>`."""
 
-    __slots__ = ("_function",)
+    __slots__ = ("_answer", "_arguments", "_function")
 
-    def __init__(self, store: Store, function: Any, *arguments: bytes) -> None:
+    def __init__(self, store: Store, function: Any, arguments: Sequence[bytes]) -> None:
         super().__init__()
         # wasmtime reads function, arguments and result through pointers until the future is deleted.
         self._function = function
         self._arguments = (Value * len(arguments))()
         for value, argument in zip(self._arguments, arguments, strict=True):
-            write_string(value, argument)
-        self._out = Value()
-        self._future = _ffi.wasmtime_component_func_call_async(
-            byref(function),
-            store.context,
-            self._arguments,
+            lend_bytes(value, argument)
+        self._answer = Value()
+        self._future = _call_async(
+            addressof(function),
+            store.address,
+            addressof(self._arguments),
             len(arguments),
-            byref(self._out),
+            addressof(self._answer),
             1,
-            byref(self._error),
+            addressof(self._error),
         )
 
     def take_answer(self) -> tuple[bool, bytes]:
         """Whether it is a good answer, and its bytes. Raises TypeError when it is not a text."""
         try:
-            return read_answer(self._out)
+            return read_answer(self._answer)
         finally:
-            _ffi.wasmtime_component_val_delete(byref(self._out))
+            delete_value(self._answer)

@@ -38,7 +38,7 @@ class Waiting:
         self.function = function
         self.signature = signature
         self.results = results
-        self.arguments: list[Any] = []
+        self.arguments: Sequence[Any] = ()
         self.answer: Any = _PENDING
 
     async def run(self, state: object) -> None:
@@ -175,13 +175,15 @@ _NOT_NOW: Final = HostError("not-available", "This function is not available her
 _EMPTY: Final[dict[Kind, Any]] = {"": None, "string": "", "bool": False}
 
 
-def _reader(signature: Signature) -> Callable[[Any], list[Any]]:
+def _reader(signature: Signature) -> Callable[[Any], Sequence[Any]]:
+    """The common numbers of arguments are written out, since this is most of a getter's cost."""
     readers = [READERS[kind] for kind in signature.params]
-
-    def read(arguments: Any) -> list[Any]:
-        return [reader(arguments[index]) for index, reader in enumerate(readers)]
-
-    return read
+    match readers:
+        case [first]:
+            return lambda arguments: (first(arguments[0]),)
+        case [first, second]:
+            return lambda arguments: (first(arguments[0]), second(arguments[1]))
+    return lambda arguments: [reader(arguments[index]) for index, reader in enumerate(readers)]
 
 
 def _failure_value(signature: Signature, error: Exception) -> HostError:

@@ -95,7 +95,7 @@ class Instance(Guest):
         host, blueprint = self._host, self._blueprint
         await host.admission.enter()
         started = time.thread_time()
-        self._store = store = Store(host.engine.native.ptr(), blueprint.limits.memory_mb * 2**20)
+        self._store = store = Store(host.engine.native, blueprint.limits.memory_mb * 2**20)
         host.imports.guests[store.address] = self
         self.cost_limit = 0
         call = Instantiation(host.linker, store, blueprint.native)
@@ -159,7 +159,7 @@ class Instance(Guest):
             self._store.rest()
             self.cost = 0
             self.cost_limit = self._blueprint.limits.host_calls * PLAIN_CALLS_PER_CALL
-            call = StringCall(self._store, function, *arguments)
+            call = StringCall(self._store, function, arguments)
             try:
                 await self._drive(call, cpu_ms, timeout_s)
                 is_ok, answer = self._take_answer(call)

@@ -1,7 +1,9 @@
 """Keeps a few instances of a component ready: used by nobody before, their memory already touched."""
 
 import asyncio
+import json
 from collections import deque
+from typing import Final
 
 from kernel.errors import PluginError
 from kernel.log import get_logger
@@ -10,8 +12,26 @@ from kernel.sandbox.instance import Blueprint, Host, Instance
 
 log = get_logger(__name__)
 
-# About what a tap gets: parsing it makes the guest's heap grow to its working size.
-_WARM_UP_PAYLOAD = b'{"ctx":{"stage":"live","language":"en"},"text":"' + b"x" * 2_000 + b'"}'
+# About what a tap gets, so that the plugin's memory is touched, and grows, as it will be.
+_WARM_UP_PAYLOAD: Final = json.dumps(
+    {
+        "ctx": {"stage": "live", "language": "en"},
+        "items": [
+            {
+                "id": "00000000-0000-0000-0000-000000000000",
+                "type": "page",
+                "title": "A title of some length",
+                "author_id": "00000000-0000-0000-0000-000000000000",
+                "created": "2000-01-01T00:00:00+00:00",
+                "fields": {
+                    "field_body": {"value": "x" * 2_000, "format": "filtered_html"},
+                    "field_summary": {"value": "x" * 200},
+                    "field_count": {"value": 1},
+                },
+            }
+        ],
+    }
+).encode()
 
 
 class ReadyPool:

@@ -1,15 +1,17 @@
-"""Reads and writes the values that cross the boundary in wasmtime's own layout."""
+"""Reads and writes the values that cross the boundary, in the memory layout of wasmtime's C interface.
+
+The package's own structures cost an object per step into them; these are flat. A test compares their sizes.
+"""
 
 import ctypes
 from collections.abc import Callable
-from ctypes import POINTER, byref
+from ctypes import Structure, Union, addressof, c_bool, c_char, c_char_p, c_int32, c_int64, c_size_t, c_uint8
+from ctypes import c_void_p as address
 from typing import Any, Final
 
 from wasmtime import _ffi
 
 from kernel.sandbox.contract import Kind
-
-Value: Final = _ffi.wasmtime_component_val_t
 
 _BOOL: Final = _ffi.WASMTIME_COMPONENT_BOOL.value
 _S32: Final = _ffi.WASMTIME_COMPONENT_S32.value
@@ -19,43 +21,94 @@ _OPTION: Final = _ffi.WASMTIME_COMPONENT_OPTION.value
 _RESULT: Final = _ffi.WASMTIME_COMPONENT_RESULT.value
 
 
+class _Text(Structure):
+    _fields_ = [("size", c_size_t), ("data", address)]
+
+
+class _BorrowedText(Structure):
+    _fields_ = [("_size", c_size_t), ("borrowed", c_char_p)]
+
+
+class _Outcome(Structure):
+    _fields_ = [("is_ok", c_bool), ("box", address)]
+
+
+class _Content(Union):
+    _anonymous_ = ("text", "borrowed_text", "outcome")
+    _fields_ = [
+        ("boolean", c_bool),
+        ("s32", c_int32),
+        ("s64", c_int64),
+        ("option", address),
+        ("text", _Text),
+        ("borrowed_text", _BorrowedText),
+        ("outcome", _Outcome),
+        ("whole", c_char * ctypes.sizeof(_ffi.wasmtime_component_valunion_t)),
+    ]
+
+
+class Value(Structure):
+    """One value; which part of the content counts, `kind` says."""
+
+    _anonymous_ = ("content",)
+    _fields_ = [("kind", c_uint8), ("content", _Content)]
+
+
+_CONTENT: Final = Value.content.offset
+
+# These return at once, so they keep the interpreter's lock.
+_new_bytes: Final = ctypes.PYFUNCTYPE(None, address, c_size_t, c_char_p)(("wasm_byte_vec_new", _ffi.dll))
+_new_box: Final = ctypes.PYFUNCTYPE(address, address)(("wasmtime_component_val_new", _ffi.dll))
+_delete: Final = ctypes.PYFUNCTYPE(None, address)(("wasmtime_component_val_delete", _ffi.dll))
+
+
 class Err(str):
     """The bad side of a result; anything else is the good side."""
 
     __slots__ = ()
 
 
-def write_string(value: Any, text: str | bytes) -> None:
-    data = text if isinstance(text, bytes) else text.encode()
+def lend_bytes(value: Any, data: bytes) -> None:
+    """A text that stays ours, and must live as long as wasmtime may read it; not to be deleted."""
     value.kind = _STRING
-    _ffi.wasm_byte_vec_new(
-        byref(value.of.string), len(data), ctypes.cast(ctypes.c_char_p(data), POINTER(_ffi.wasm_byte_t))
-    )
+    value.size = len(data)
+    value.borrowed = data
+
+
+def delete_value(value: Any) -> None:
+    _delete(addressof(value))
+
+
+def _write_string(value: Any, text: str) -> None:
+    data = text.encode()
+    value.kind = _STRING
+    _new_bytes(addressof(value) + _CONTENT, len(data), data)
 
 
 def _write_bool(value: Any, flag: bool) -> None:
     value.kind = _BOOL
-    value.of.boolean = flag
+    value.boolean = flag
 
 
 def _write_s64(value: Any, number: int) -> None:
     if not -(2**63) <= number < 2**63:
         raise OverflowError(f"{number} does not fit into 64 bits")
     value.kind = _S64
-    value.of.s64 = number
+    value.s64 = number
 
 
-def _boxed(write: Callable[[Any, Any], None], content: object) -> Any:
+def _make_box(write: Callable[[Any, Any], None], content: object) -> int:
     inner = Value()
     write(inner, content)
-    return _ffi.wasmtime_component_val_new(byref(inner))
+    box: int = _new_box(addressof(inner))
+    return box
 
 
 def _option_of(write: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
     def write_option(value: Any, content: object) -> None:
-        box = None if content is None else _boxed(write, content)
+        box = None if content is None else _make_box(write, content)
         value.kind = _OPTION
-        value.of.option = box
+        value.option = box
 
     return write_option
 
@@ -63,10 +116,10 @@ def _option_of(write: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
 def _result_of(write: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
     def write_result(value: Any, content: object) -> None:
         is_ok = not isinstance(content, Err)
-        box = _boxed(write if is_ok else write_string, content)
+        box = _make_box(write if is_ok else _write_string, content)
         value.kind = _RESULT
-        value.of.result.is_ok = is_ok
-        value.of.result.val = box
+        value.is_ok = is_ok
+        value.box = box
 
     return write_result
 
@@ -77,13 +130,13 @@ def _write_nothing(value: Any, content: object) -> None:
 
 WRITERS: Final[dict[Kind, Callable[[Any, Any], None]]] = {
     "": _write_nothing,
-    "string": write_string,
+    "string": _write_string,
     "bool": _write_bool,
     "s64": _write_s64,
-    "option<string>": _option_of(write_string),
+    "option<string>": _option_of(_write_string),
     "option<bool>": _option_of(_write_bool),
     "option<s64>": _option_of(_write_s64),
-    "result<string, string>": _result_of(write_string),
+    "result<string, string>": _result_of(_write_string),
     "result<bool, string>": _result_of(_write_bool),
 }
 
@@ -95,9 +148,8 @@ def _expect(value: Any, kind: int) -> None:
 
 
 def _read_bytes(value: Any) -> bytes:
-    text = value.of.string
-    size = text.size
-    return ctypes.string_at(text.data, size) if size else b""
+    size = value.size
+    return ctypes.string_at(value.data, size) if size else b""
 
 
 def _read_string(value: Any) -> str:
@@ -107,19 +159,19 @@ def _read_string(value: Any) -> str:
 
 def _read_bool(value: Any) -> bool:
     _expect(value, _BOOL)
-    flag: bool = value.of.boolean
+    flag: bool = value.boolean
     return flag
 
 
 def _read_s32(value: Any) -> int:
     _expect(value, _S32)
-    number: int = value.of.s32
+    number: int = value.s32
     return number
 
 
 def _read_s64(value: Any) -> int:
     _expect(value, _S64)
-    number: int = value.of.s64
+    number: int = value.s64
     return number
 
 
@@ -137,7 +189,7 @@ def read_answer(value: Any) -> tuple[bool, bytes]:
     Raises TypeError for anything else.
     """
     is_ok, text = True, value
-    if value.kind == _RESULT and value.of.result.val:
-        is_ok, text = value.of.result.is_ok, value.of.result.val[0]
+    if value.kind == _RESULT and value.box:
+        is_ok, text = value.is_ok, Value.from_address(value.box)
     _expect(text, _STRING)
     return is_ok, _read_bytes(text)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import ModuleType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -30,8 +30,7 @@ class TapDefinitionError(Exception):
     """The plugin cannot be built as it is written; the text says what to change."""
 
 
-@dataclass(frozen=True, slots=True)
-class TapContext:
+class TapContext(NamedTuple):
     """Where the call happens. Who asks is not in it: see `trovato_sdk.user`."""
 
     stage: str = "live"

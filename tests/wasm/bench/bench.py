@@ -5,13 +5,12 @@ from trovato_sdk import Item, Page, PageRequest, RenderElement, container, marku
 
 @tap
 def item_view(item: Item) -> RenderElement:
-    words = len((item.text("field_body") or "").split())
-    item.set_integer("field_words", words)
+    body = item.text("field_body") or ""
+    item.set_integer("field_length", len(body))
     return container(
         markup(item.text("field_summary") or "", tag="p"),
-        markup(item.text("field_body") or "", format="filtered_html"),
+        markup(body, format="filtered_html"),
         markup(item.text("field_byline") or "", tag="footer"),
-        markup(f"{words} words", tag="small"),
         classes="bench",
     )
 

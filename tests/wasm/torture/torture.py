@@ -246,7 +246,7 @@ RAW = {
     "raw_garbage": lambda: "{half a JSON",
     "raw_surrogate": lambda: "\ud800",
     "raw_exit": lambda: sys.exit(3),
-    "raw_raise": lambda: [][1],
+    "raw_raise": lambda: 1 // 0,
 }
 RAW_ERRORS = {
     "raw_error_garbage": "no JSON",
