@@ -1,0 +1,87 @@
+"""A real worker process with handlers that stop where a test wants to kill it: `worker_process.py CONFIG HANDLER`.
+
+It prints a line when something has happened: `ready`, `started ID`, `effect ID`, `committed`.
+"""
+
+import asyncio
+import signal
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+
+import orjson
+import uvloop
+
+from kernel.app.open import open_kernel
+from kernel.config import Config
+from kernel.jobs import INDEX_ITEM, SAVE_ITEM
+from kernel.log import configure_logging
+from tests.fixtures.ledger import add_effect
+from workers.worker import run_worker
+
+
+def say(line):
+    print(line, flush=True)
+
+
+async def work(_rt, run):
+    """One effect, named after the job, and a page to forget."""
+    say(f"started {run.job.id}")
+    async with run.finish() as finish:
+        await add_effect(finish.conn, str(run.job.id))
+        finish.drop_tags("item:1")
+        say(f"effect {run.job.id}")
+
+
+async def stop_before_commit(_rt, run):
+    async with run.finish() as finish:
+        await add_effect(finish.conn, str(run.job.id))
+        say(f"effect {run.job.id}")
+        await asyncio.Event().wait()
+
+
+async def linger(_rt, run):
+    """Long enough to be stopped or killed in the middle, short enough to see its end."""
+    say(f"started {run.job.id}")
+    await asyncio.sleep(1.0)
+    async with run.finish() as finish:
+        await add_effect(finish.conn, str(run.job.id))
+
+
+HANDLERS = {
+    "work": work,
+    "stop-before-commit": stop_before_commit,
+    "stop-after-commit": work,
+    "linger": linger,
+}
+
+
+class StoppingCache:
+    """Stops between the commit and the dropping of its tags."""
+
+    async def drop(self, _tags):
+        say("committed")
+        await asyncio.Event().wait()
+
+
+async def main(config, name):
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    async with open_kernel(config, role="worker", with_plugins=False) as opened:
+        rt = opened
+        if name == "stop-after-commit":
+            rt = replace(opened, ledger=replace(opened.ledger, cache=StoppingCache()))
+        say("ready")
+        await run_worker(rt, {INDEX_ITEM: HANDLERS[name], SAVE_ITEM: HANDLERS[name]}, stop, grace_s=0.3)
+
+
+def read_config(text):
+    values = orjson.loads(text)
+    paths = {field.name for field in fields(Config) if field.type in (Path, "Path")}
+    return Config(**{name: Path(value) if name in paths else value for name, value in values.items()})
+
+
+if __name__ == "__main__":
+    configure_logging("INFO", "console")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main(read_config(sys.argv[1]), sys.argv[2]))
