@@ -247,13 +247,17 @@ async def _run(config: Config, *, demo: bool) -> None:
 
 async def _supervise(config: Config, *, web: int, workers: int) -> None:
     processes = Processes(child_environment(config, os.environ))
-    if web:
-        processes.add_web(open_listener(config), web)
+    # Held until the end: a socket that nobody refers to is closed, under the processes that were given its number.
+    listener = open_listener(config) if web else None
+    if listener is not None:
+        processes.add_web(listener, web)
     processes.add_workers(workers)
     await processes.start()
     try:
         await asyncio.Event().wait()
     finally:
+        if listener is not None:
+            listener.close()
         await processes.stop()
 
 
