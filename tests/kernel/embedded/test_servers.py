@@ -100,15 +100,16 @@ def kill(pids, number=signal.SIGKILL):
 
 async def write_note(urls, text):
     conn = await asyncpg.connect(urls.database_url)
-    await conn.execute("DROP TABLE IF EXISTS note")
-    await conn.execute("CREATE TABLE note (text text)")
-    await conn.execute("INSERT INTO note VALUES ($1)", text)
+    await conn.execute("DROP SCHEMA IF EXISTS test CASCADE")
+    await conn.execute("CREATE SCHEMA test")
+    await conn.execute("CREATE TABLE test.note (text text)")
+    await conn.execute("INSERT INTO test.note VALUES ($1)", text)
     await conn.close()
 
 
 async def read_notes(urls):
     conn = await asyncpg.connect(urls.database_url)
-    rows = await conn.fetch("SELECT text FROM note ORDER BY text")
+    rows = await conn.fetch("SELECT text FROM test.note ORDER BY text")
     await conn.close()
     return [row[0] for row in rows]
 
