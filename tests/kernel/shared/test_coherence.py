@@ -9,6 +9,7 @@ import asyncio
 from uuid import uuid4
 
 import orjson
+import pytest
 import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ from kernel.shared.connection import Shared
 
 TAGS = ("a", "b", "c")
 KEYS = {"ab": ("a", "b"), "bc": ("b", "c"), "a": ("a",)}
-PROCESSES = 3
+PROCESSES = 2
 
 process = st.integers(0, PROCESSES - 1)
 key = st.sampled_from(sorted(KEYS))
@@ -29,6 +30,8 @@ step = st.one_of(
     st.tuples(st.just("drop"), process, st.sampled_from(TAGS)),
     st.tuples(st.just("begin"), process, key),
     st.tuples(st.just("finish"), process, key),
+    st.tuples(st.just("fill"), process, key),
+    st.tuples(st.just("change"), process, st.sampled_from(TAGS)),
     st.tuples(st.just("get"), process, key),
     st.tuples(st.just("observe"), process, st.none()),
     st.tuples(st.just("hear"), process, st.none()),
@@ -39,7 +42,7 @@ step = st.one_of(
 
 
 class Site:
-    """Three processes whose messages are delivered when the test says so, or never."""
+    """Processes whose messages are delivered when the test says so, or never."""
 
     def __init__(self, caches, messages):
         self.caches = caches
@@ -47,7 +50,6 @@ class Site:
         self.data = dict.fromkeys(TAGS, 0)
         # What a completed drop promised, per tag, with the generation it had.
         self.promised = dict.fromkeys(TAGS, (0, 0))
-        self.undropped = dict.fromkeys(TAGS, 0)
         self.readers = {}
 
     async def run(self, what, number, name):
@@ -70,6 +72,14 @@ class Site:
             generation, value = self.readers.pop((number, key))
             await cache.put(key, orjson.dumps(value), KEYS[key], 60, generation)
             cache.put_local(key, value, KEYS[key], 60, generation)
+
+    async def fill(self, number, cache, key):
+        await self.begin(number, cache, key)
+        await self.finish(number, cache, key)
+
+    async def change(self, number, cache, tag):
+        await self.commit(number, cache, tag)
+        await self.drop(number, cache, tag)
 
     async def get(self, _number, cache, key):
         shared = await cache.fetch(key)
@@ -133,15 +143,18 @@ async def play(url, steps):
         site = Site(caches, messages)
         for what, number, name in steps:
             await site.run(what, number, name)
-            if what == "drop":
+            if what in {"change", "drop"}:
                 message = await pubsub.get_message(timeout=1)
                 body = orjson.loads(message["data"].partition(b"\n")[2])
                 for queue in messages:
                     queue.append(body)
-        # In the end everybody hears everything, in whatever state, and serves nothing old.
+        # In the end everybody hears what was not lost, then asks for the rest, and at neither time serves old values.
         for number, cache in enumerate(caches):
-            await cache.refresh()
-            cache.drops.fresh_until = float("inf")
+            while messages[number]:
+                await site.hear(number, cache, None)
+            for name in KEYS:
+                await site.get(number, cache, name)
+            await site.poll(number, cache, None)
             for name in KEYS:
                 await site.get(number, cache, name)
     finally:
@@ -152,8 +165,9 @@ async def play(url, steps):
                 client.delete(found)
 
 
+@pytest.mark.timeout(60)
 @settings(
-    max_examples=150,
+    max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
