@@ -11,7 +11,7 @@ from uuid import uuid4
 import orjson
 import pytest
 import redis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kernel.metrics import Metrics
@@ -170,6 +170,17 @@ async def play(url, steps):
     max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+# A message lost between two that are heard: what a search finds rarely and a network often.
+@example(
+    [
+        ("fill", 1, "a"),
+        ("change", 0, "a"),
+        ("change", 0, "b"),
+        ("lose", 1, None),
+        ("hear", 1, None),
+        ("get", 1, "a"),
+    ]
 )
 @given(st.lists(step, min_size=1, max_size=40))
 def test_nothing_older_than_a_completed_drop_is_served(redis_url, steps):
