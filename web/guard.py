@@ -92,7 +92,10 @@ def _check_script(visit: Visit) -> None:
 
 
 async def _read_document() -> dict[str, Any]:
-    document = await request.get_json()
+    try:
+        document = await request.get_json()
+    except UnicodeDecodeError as error:
+        raise BadInput("The body is not UTF-8.") from error
     if not isinstance(document, dict):
         raise BadInput("The body must be a JSON object.")
     return document

@@ -26,10 +26,13 @@ STATIC_DIR: Final = Path(__file__).resolve().parents[2] / "web" / "static"
 
 
 @asynccontextmanager
-async def open_kernel(config: Config, *, role: Role, with_plugins: bool = True) -> AsyncIterator[Runtime]:
-    """Web and worker processes, the command and the tests all come through here. Raises ConfigError, Unavailable."""
+async def open_kernel(
+    config: Config, *, role: Role, with_plugins: bool = True, renderer: Renderer | None = None
+) -> AsyncIterator[Runtime]:
+    """Web and worker processes, the command and the tests all come through here. A process that opens several
+    kernels, one after another or at once, gives them one `renderer`. Raises ConfigError, Unavailable."""
     metrics = Metrics()
-    renderer = Renderer.open(config.templates_dir, STATIC_DIR, theme=config.theme)
+    renderer = renderer or open_renderer(config)
     db = await Database.open(config.url_for_role(role), role=role, max_size=config.database_pool)
     try:
         shared = await Shared.open(config.redis_url, config.redis_prefix)
@@ -60,6 +63,11 @@ async def open_kernel(config: Config, *, role: Role, with_plugins: bool = True) 
             await shared.close()
     finally:
         await db.close()
+
+
+def open_renderer(config: Config) -> Renderer:
+    """Raises ConfigError."""
+    return Renderer.open(config.templates_dir, STATIC_DIR, theme=config.theme)
 
 
 @asynccontextmanager

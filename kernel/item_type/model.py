@@ -11,7 +11,7 @@ FIELD_KINDS: Final[tuple[str, ...]] = get_args(FieldKind)
 
 # Lengths in characters. A title is also a link text and a browser tab; a field is bounded by what one page can carry.
 TITLE_MAX: Final = 255
-TEXT_MAX: Final = 255
+TEXT_MAX: Final = 1_000
 TEXT_LONG_MAX: Final = 200_000
 FIELDS_MAX: Final = 64
 

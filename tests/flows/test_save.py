@@ -130,7 +130,8 @@ async def test_a_newer_revision_is_shown_as_a_conflict_with_the_text_kept(site):
     session = await site.log_in(await site.make_user("ada", is_admin=True))
     async with site.client(cookie=session.id) as browser:
         made = await browser.post(
-            "/item/add/blog", data={**read_inputs((await browser.get("/item/add/blog")).text), **build_blog_post()}
+            "/item/add/blog",
+            data={**read_inputs((await browser.get("/item/add/blog")).text), **build_blog_post()},
         )
         path = made.headers["Location"]
         mine = read_inputs((await browser.get(f"{path}/edit")).text)

@@ -232,7 +232,12 @@ async def _save_form(
         checked = check_values(
             item_type, values["title"], to_fields(values), visit.actor, item.fields if item else None
         )
-        problems = checked.problems
+        problems = dict(checked.problems)
+    expected = find_expected_revision(values)
+    if item is not None and expected is None:
+        problems[""] = (
+            "The form does not say which revision it started from. Open it again from the item's page."
+        )
     if problems:
         return await _show_form(visit, form, submission.raw, problems, Invalid.status, item=item)
     payload = SaveItem(
@@ -244,7 +249,7 @@ async def _save_form(
         promote=values["promote"],
         sticky=values["sticky"],
         log_message=values["log_message"],
-        expected_revision_id=(find_expected_revision(values) or item.revision_id) if item else None,
+        expected_revision_id=expected if item else None,
     )
     job = await submit_and_wait(visit, SAVE_ITEM, payload, build_dedupe_key(form, visit.actor.id, submission))
     if not job.is_finished:

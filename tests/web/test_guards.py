@@ -1,0 +1,98 @@
+"""Every door that changes something is guarded, and nothing of the administration is open to strangers."""
+
+import re
+
+import pytest
+from quart import Blueprint, Response
+
+from kernel.form.token import build_form_token
+from web.app import create_app
+from web.guard import Guard
+from web.routes.user import read_destination
+
+SAFE = {"GET", "HEAD", "OPTIONS"}
+EXAMPLES = {"type_name": "page", "item_id": "01936e3b-4f5a-7000-8000-000000000001", "token": "x" * 43}
+
+
+def list_unguarded(app):
+    """Rules that accept a changing method without a Guard."""
+    return sorted(
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if rule.methods - SAFE
+        and not isinstance(getattr(app.view_functions[rule.endpoint], "guard", None), Guard)
+    )
+
+
+async def test_every_changing_route_has_a_guard(site):
+    assert list_unguarded(create_app(site.web)) == []
+
+
+async def test_an_unguarded_route_would_be_found(site):
+    app = create_app(site.web)
+    careless = Blueprint("careless", __name__)
+
+    @careless.post("/careless")
+    async def change() -> Response:
+        return Response("done")
+
+    app.register_blueprint(careless)
+    assert list_unguarded(app) == ["/careless"]
+
+
+async def test_no_changing_route_accepts_a_form_without_its_token(site):
+    """As an administrator, who may do everything: it is the missing token that is refused."""
+    session = await site.log_in(await site.make_user("ada", is_admin=True))
+    app = create_app(site.web)
+    tried = 0
+    async with site.client(cookie=session.id) as browser:
+        for rule in app.url_map.iter_rules():
+            if "POST" not in rule.methods:
+                continue
+            path = re.sub(r"<(?:\w+:)?(\w+)>", lambda found: EXAMPLES[found[1]], rule.rule)
+            for sent in (
+                {"data": {"title": "x"}},
+                {"data": {"form_token": "0" * 64}},
+                {"json": {"title": "x"}},
+            ):
+                answer = await browser.post(path, **sent)
+                # An edit form of an item that does not exist cannot be shown again.
+                assert answer.status_code in ({403, 404} if "item_id" in rule.rule else {403}), (path, sent)
+                tried += 1
+    assert tried >= 3 * 7
+    async with site.worker.db.acquire() as conn:
+        assert await conn.fetchval("SELECT count(*) FROM job") == 0
+
+
+async def test_a_token_of_one_form_or_session_does_not_open_another(site):
+    first = await site.log_in(await site.make_user("ada", is_admin=True))
+    second = await site.log_in(await site.make_user("bob", is_admin=True))
+    async with site.client(cookie=first.id) as browser:
+        for token in (build_form_token(first, "user_logout"), build_form_token(second, "item_form")):
+            refused = await browser.post("/item/add/page", data={"form_token": token, "title": "Kept words"})
+            assert refused.status_code == 403
+            assert 'value="Kept words"' in refused.text
+            right = read_token(refused.text, "item-form")
+            assert right == build_form_token(first, "item_form")
+
+
+def read_token(html, form):
+    """The token of the form with this id; a page also has tiny forms in its toolbar."""
+    return re.search(r'name="form_token" value="(\w+)"', html[html.index(f'id="{form}"') :])[1]
+
+
+async def test_strangers_see_nothing_of_the_administration(site):
+    app = create_app(site.web)
+    async with site.client() as stranger:
+        for rule in app.url_map.iter_rules():
+            if rule.rule.startswith("/admin") and "GET" in rule.methods:
+                answer = await stranger.get(rule.rule)
+                assert answer.status_code == 303, rule.rule
+                assert answer.headers["Location"].startswith("/user/login?destination=/admin")
+
+
+@pytest.mark.parametrize(
+    "where", ["//evil.example", "/\\evil.example", "https://evil.example", "/user/login", "/a\nb"]
+)
+async def test_a_login_goes_on_within_the_site_only(where):
+    assert read_destination(where) == "/admin"
