@@ -27,6 +27,9 @@ format: install ## Bring the code into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+bench: install ## Measure this machine and print one table
+	@$(BIN)/python -m tests.bench $(args)
+
 clean: ## Remove all that these commands made: packages, caches, and the private servers WITH THEIR CONTENT
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m kernel.embedded "$${TROVATO_VAR:-var}" var/test; fi
 	rm -rf $(VENV) var *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis plugins/*/*.wasm
