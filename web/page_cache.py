@@ -17,6 +17,7 @@ Why some things are as they are:
 """
 
 import asyncio
+import functools
 import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
@@ -83,9 +84,12 @@ class Making:
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
-    def finish(self, page: Page | None) -> None:
-        if not self.page.done():
-            self.page.set_result(page)
+    def may_be_joined(self, generation: int) -> bool:
+        """Not by those who come after a drop that it may not know of."""
+        return self.generation >= generation
+
+
+Made: TypeAlias = Callable[[PageMark, Page | None], None]
 
 
 class PageCache:
@@ -124,7 +128,7 @@ class PageCache:
         if page is not None:
             return page
         making = self._making.get(key)
-        if making is not None and making.generation >= self._cache.generation():
+        if making is not None and making.may_be_joined(self._cache.generation()):
             # Shielded: one visitor who leaves must not take the page from the others.
             return await asyncio.shield(making.page)
         if not request.is_own:
@@ -153,26 +157,30 @@ class PageCache:
     async def _make(
         self, scope: Scope, receive: Receive, send: Send, request: Request, started: float
     ) -> None:
-        """Run the application, and keep its answer after it was sent."""
+        """Run the application; keep its answer here at once, and in Redis after it was sent."""
         key = cast("str", request.key)
         making = Making(self._cache.generation())
         self._making[key] = making
-        answer = _Answer(send, request, making)
+        answer = _Answer(send, request, functools.partial(self._made, key, making))
         try:
             await self._pass(scope, receive, answer, started)
-            if answer.page is not None:
-                await self._keep(request, answer.page, answer.mark, making.generation)
         finally:
-            making.finish(None)
-            if self._making.get(key) is making:
-                del self._making[key]
+            self._made(key, making, answer.mark, None)
+        page, mark = answer.page, answer.mark
+        if page is not None and request.is_own:
+            value, tags = encode_page(page), _tags_of(mark)
+            await self._cache.store(f"{FORMAT}\n{key}", value, tags, mark.ttl_s, making.generation)
 
-    async def _keep(self, request: Request, page: Page, mark: PageMark, generation: int) -> None:
-        key = cast("str", request.key)
-        tags = short_names([*(mark.tags or ()), PAGES_TAG])
-        self._pages.put(key, page, tags, mark.ttl_s, generation, size_bytes=page.size_bytes)
-        if request.is_own:
-            await self._cache.store(f"{FORMAT}\n{key}", encode_page(page), tags, mark.ttl_s, generation)
+    def _made(self, key: str, making: Making, mark: PageMark, page: Page | None) -> None:
+        """The first call counts: it tells those who wait, and ends the waiting."""
+        if making.page.done():
+            return
+        if page is not None:
+            tags, size = _tags_of(mark), page.size_bytes
+            self._pages.put(key, page, tags, mark.ttl_s, making.generation, size_bytes=size)
+        making.page.set_result(page)
+        if self._making.get(key) is making:
+            del self._making[key]
 
     async def _pass(self, scope: Scope, receive: Receive, answer: "_Answer", started: float) -> None:
         request, mark = answer.request, answer.mark
@@ -189,14 +197,14 @@ class PageCache:
 class _Answer:
     """What the application sends: passed on at once, or held until it is whole and then sent as a page."""
 
-    def __init__(self, send: Send, request: Request, making: Making | None) -> None:
+    def __init__(self, send: Send, request: Request, made: Made | None) -> None:
         self.mark = PageMark()
         self.request = request
         # Until the application says another: it failed without a word.
         self.status = 500
         self.page: Page | None = None
         self._send = send
-        self._making = making
+        self._made = made
         self._held: Headers | None = None
         self._body: list[bytes] = []
 
@@ -213,18 +221,18 @@ class _Answer:
     async def _start(self, message: Message) -> None:
         self.status = message["status"]
         headers: Headers = [(name.lower(), value) for name, value in message["headers"]]
-        if self._making is not None and self.mark.tags is not None and may_keep_answer(self.status, headers):
-            self._held = headers
-            return
-        if self._making is not None:
-            self._making.finish(None)
+        if self._made is not None:
+            if self.mark.tags is not None and may_keep_answer(self.status, headers):
+                self._held = headers
+                return
+            self._made(self.mark, None)
         await self._send({**message, "headers": _complete(headers, self.request.request_id)})
 
     async def _finish(self, headers: Headers) -> None:
         self._held = None
         self.page = page = build_page(headers, b"".join(self._body), self.mark.route)
-        if self._making is not None:
-            self._making.finish(page)
+        if self._made is not None:
+            self._made(self.mark, page)
         request = self.request
         self.status = await send_page(
             page,
@@ -233,6 +241,10 @@ class _Answer:
             if_none_match=request.if_none_match,
             request_id=request.request_id,
         )
+
+
+def _tags_of(mark: PageMark) -> list[str]:
+    return short_names([*(mark.tags or ()), PAGES_TAG])
 
 
 def _complete(headers: Headers, request_id: bytes) -> Headers:
