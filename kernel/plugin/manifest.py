@@ -211,10 +211,11 @@ class _Reader:
                 self.complain(dotted, f"{where}{key!r} is no key of a manifest; {_suggest(key, known)}")
 
     def complain(self, place: str, sentence: str, value: object = None) -> None:
-        self.problems.append((self.lines.find(place, value), f"{sentence}."))
+        end = "" if sentence.endswith("?") else "."
+        self.problems.append((self.lines.find(place, value), sentence + end))
 
 
 def _suggest(name: str, known: Iterable[str]) -> str:
     known = list(known)
     close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]!r}" if close else f"expected one of {', '.join(known)}"
+    return f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(known)}"
