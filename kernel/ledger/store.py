@@ -1,6 +1,7 @@
-"""The ledger's SQL. Every change of status is one conditional statement; its answer is the verdict.
+"""The ledger's SQL.
 
-Time is the database's, so that workers whose clocks differ agree on leases.
+Every change of status is one conditional statement, and its answer is the verdict. Time is the database's, so that
+workers whose clocks differ agree on leases.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -167,6 +168,8 @@ async def mark_done(
 
 async def insert_follow_ups(conn: Connection, parent: Job, jobs: Sequence[NewJob]) -> None:
     """On behalf of the same actor, in the same stage, under the same request id."""
+    if not jobs:
+        return
     await conn.executemany(
         """
         INSERT INTO job (id, kind, payload, actor_id, session_key, stage_id, request_id, parent_id)
