@@ -90,7 +90,7 @@ class Sandbox:
 
     async def add(self, name: str, artefact: Artefact, limits: Limits) -> Component:
         """As load, of what is loaded into the process already. Raises PluginError."""
-        blueprint = _make_blueprint(name, artefact, limits)
+        blueprint = _make_blueprint(self.engine, name, artefact, limits)
         pool = ReadyPool(self._host, blueprint, self._ready_instances)
         instance = Instance(self._host, blueprint)
         await instance.start()
@@ -114,12 +114,12 @@ class Sandbox:
         self._host.engine.close()
 
 
-def _make_blueprint(name: str, artefact: Artefact, limits: Limits) -> Blueprint:
+def _make_blueprint(engine: Engine, name: str, artefact: Artefact, limits: Limits) -> Blueprint:
     exports = [artefact.native.get_export_index(export) for export in ("describe", "invoke")]
     if None in exports:
-        raise PluginError(
-            name, "link-error", "does not export `describe: func() -> string` and `invoke` as kernel.wit says"
-        )
+        found = ", ".join(sorted(artefact.native.type.exports(engine.native))) or "nothing"
+        message = f"exports {found}; expected are `describe` and `invoke` as in kernel.wit"
+        raise PluginError(name, "link-error", message)
     return Blueprint(name, artefact.native, exports[0], exports[1], limits)
 
 

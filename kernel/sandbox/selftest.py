@@ -9,7 +9,6 @@ from wasmtime.component import Component as NativeComponent
 
 from kernel.errors import ConfigError, PluginError, PluginFailure
 from kernel.sandbox.artefact import Artefact
-from kernel.sandbox.contract import read_contract
 from kernel.sandbox.engine import WASMTIME_VERSION
 from kernel.sandbox.host import HostFunction
 from kernel.sandbox.instance import Instance, Limits
@@ -21,14 +20,14 @@ _GROW: Final = "22"
 _TRAP: Final = "333"
 _ASK: Final = "4444"
 
-_PLUGIN: Final = """
+PLUGIN: Final = """
 (component
-  (import "{variables}" (instance $variables
+  (import "trovato:kernel/variables@0.1.0" (instance $variables
     (export "get" (func (param "name" string) (param "default" string) (result string)))))
   (core module $memory
     (memory (export "memory") 1)
     (global $free (mut i32) (i32.const 4096))
-    (data (i32.const 16) "{{\\22taps\\22:[]}}")
+    (data (i32.const 16) "{\\22taps\\22:[]}")
     (data (i32.const 64) "name")
     (data (i32.const 80) "refused")
     (func (export "realloc") (param i32 i32 i32 i32) (result i32)
@@ -77,8 +76,7 @@ async def self_test() -> None:
     with tempfile.TemporaryDirectory() as folder:
         sandbox = await Sandbox.open(functions, cache_dir=Path(folder), ready_instances=0)
         try:
-            text = _PLUGIN.format(variables=read_contract().qualify("variables"))
-            native = NativeComponent(sandbox.engine.native, text)
+            native = NativeComponent(sandbox.engine.native, PLUGIN)
             component = await sandbox.add("self_test", Artefact(native, ""), limits)
             problems = [
                 await _check("a loop is stopped", component.take, _LOOP, "cpu-budget"),

@@ -1,0 +1,106 @@
+"""Native code is compiled once, kept for this user alone, and never trusted when it has changed."""
+
+import os
+import stat
+
+import pytest
+from wasmtime import wat2wasm
+
+from kernel.errors import PluginError
+from kernel.sandbox.artefact import NativeCache
+from kernel.sandbox.instance import Limits
+from kernel.sandbox.sandbox import Sandbox
+from kernel.sandbox.selftest import PLUGIN
+from tests.kernel.sandbox.conftest import FUNCTIONS, LIMITS
+
+SMALL = Limits(memory_mb=2, cpu_ms=100.0, timeout_s=5.0)
+
+
+@pytest.fixture
+def small_wasm(tmp_path):
+    """A component that is compiled in no time."""
+    path = tmp_path / "small.wasm"
+    path.write_bytes(wat2wasm(PLUGIN))
+    return path
+
+
+@pytest.fixture
+async def own_sandbox(tmp_path):
+    sandbox = await Sandbox.open(FUNCTIONS, cache_dir=tmp_path / "native", ready_instances=0)
+    yield sandbox
+    await sandbox.close()
+
+
+def list_code(folder):
+    return {path.name: path.stat().st_mtime_ns for path in (folder / "native").glob("*.cwasm")}
+
+
+@pytest.mark.story("3.5")
+async def test_a_missing_file_is_named(own_sandbox, tmp_path):
+    path = tmp_path / "plugins" / "blog" / "blog.wasm"
+    with pytest.raises(PluginError) as failure:
+        await own_sandbox.load("blog", path, LIMITS)
+    assert str(failure.value) == failure.value.message == f"Plugin 'blog' wasm file not found at {path}"
+    assert failure.value.reason == "stale-artefact"
+
+
+@pytest.mark.story("3.5")
+async def test_a_file_that_does_not_compile_is_named_with_the_compilers_words(own_sandbox, tmp_path):
+    path = tmp_path / "blog.wasm"
+    path.write_bytes(b"\x00asm not really")
+    with pytest.raises(PluginError, match=r"Plugin 'blog': .*blog\.wasm cannot be compiled") as failure:
+        await own_sandbox.load("blog", path, LIMITS)
+    assert failure.value.reason == "link-error"
+    assert "unknown binary version" in failure.value.detail
+
+
+@pytest.mark.story("3.5")
+async def test_a_component_is_compiled_once(own_sandbox, small_wasm, tmp_path):
+    first = await own_sandbox.load("one", small_wasm, SMALL)
+    code = list_code(tmp_path)
+    assert len(code) == 1
+    second = await own_sandbox.load("two", small_wasm, SMALL)
+    assert list_code(tmp_path) == code
+    assert (first.sha256, first.description) == (second.sha256, {"taps": []})
+
+
+async def test_another_component_has_code_of_its_own(own_sandbox, small_wasm, tmp_path):
+    await own_sandbox.load("one", small_wasm, SMALL)
+    small_wasm.write_bytes(wat2wasm(PLUGIN.replace("refused", "REFUSED")))
+    await own_sandbox.load("one", small_wasm, SMALL)
+    assert len(list_code(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("damage", ["changed", "cut", "hash lost", "hash changed"])
+async def test_damaged_code_is_compiled_again(own_sandbox, small_wasm, tmp_path, damage):
+    await own_sandbox.load("one", small_wasm, SMALL)
+    code = next((tmp_path / "native").glob("*.cwasm"))
+    sound = code.read_bytes()
+    if damage in {"changed", "cut"}:
+        # Another file in its place: the old one is still mapped into this process, and runs.
+        code.unlink()
+        code.write_bytes(sound[:1000] if damage == "cut" else sound[:-100] + bytes(100))
+    elif damage == "hash lost":
+        code.with_suffix(".sha256").unlink()
+    else:
+        code.with_suffix(".sha256").write_text("0" * 64)
+    component = await own_sandbox.load("one", small_wasm, SMALL)
+    assert component.description == {"taps": []}
+    assert len(list_code(tmp_path)) == 1
+    assert NativeCache(tmp_path / "native").find(code.stem) == code
+
+
+async def test_the_folder_is_for_this_user_alone(own_sandbox, tmp_path):
+    assert stat.S_IMODE((tmp_path / "native").stat().st_mode) == 0o700
+    (tmp_path / "native").chmod(0o755)
+    NativeCache(tmp_path / "native")
+    assert stat.S_IMODE((tmp_path / "native").stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
+def test_a_folder_of_somebody_else_is_refused(tmp_path):
+    folder = tmp_path / "native"
+    folder.mkdir()
+    os.chown(folder, 65534, 65534)
+    with pytest.raises(PermissionError, match="belongs to another user"):
+        NativeCache(folder)
