@@ -69,11 +69,12 @@ def _build_key(scope: Scope, host: bytes) -> str | None:
         return None
     if b"\n" in host or b"\n" in query:
         return None
-    pairs = sorted(query.split(b"&"), key=_name_of)
-    text = f"{scope['scheme']}\n{host.decode('latin-1')}\n{b'&'.join(pairs).decode('latin-1')}\n{path}"
+    ordered = _sort(query).decode("latin-1") if query else ""
+    text = f"{scope['scheme']}\n{host.decode('latin-1')}\n{ordered}\n{path}"
     return stage_key(LIVE, text)
 
 
-def _name_of(pair: bytes) -> bytes:
-    """Values of one name keep their order, which may matter."""
-    return pair.partition(b"=")[0]
+def _sort(query: bytes) -> bytes:
+    """By name alone: values of one name keep their order, which may matter."""
+    pairs = sorted(query.split(b"&"), key=lambda pair: pair.partition(b"=")[0])
+    return b"&".join(pairs)
