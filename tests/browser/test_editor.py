@@ -67,15 +67,15 @@ async def test_a_person_writes_a_post_and_a_visitor_reads_it(run_site, browser, 
         # A mistake first: it is named beside its field, and nothing typed is lost.
         await editor.get_by_label("Title").fill("A post with five fields")
         await editor.get_by_label("Summary").fill("In one sentence.")
+        await editor.locator("textarea").fill(
+            "<p>The <strong>body</strong>.</p><script>document.title='no'</script>"
+        )
         await editor.get_by_label("Reading time").fill("many")
         await editor.get_by_role("button", name="Save").click()
         problem = editor.locator(".form-item--invalid .form-problem")
         await problem.first.wait_for()
         assert await editor.get_by_label("Summary").input_value() == "In one sentence."
 
-        await editor.locator("textarea").fill(
-            "<p>The <strong>body</strong>.</p><script>document.title='no'</script>"
-        )
         await editor.get_by_label("Published on").fill("2026-03-31")
         await editor.get_by_label("Reading time").fill("12")
         await editor.get_by_label("Featured").check()
