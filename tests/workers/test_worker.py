@@ -137,11 +137,12 @@ async def test_a_kind_that_this_release_does_not_know_waits_for_one_that_does(
     ledger, web_ledger, start_worker, patient
 ):
     config = replace(patient, sweep_every_s=0.1)
-    await start_worker({INDEX_ITEM: work}, config)
+    stop_old = await start_worker({INDEX_ITEM: work}, config)
     unknown = await submit(web_ledger, SAVE_ITEM, save())
     await submit_and_wait(web_ledger, EDITOR, INDEX_ITEM, IndexItem(uuid7()), timeout_s=5)
     job = await get_job(ledger, unknown)
     assert (job.status, job.attempts) == (JobStatus.QUEUED, 0)
+    stop_old.set()
     await start_worker({SAVE_ITEM: work}, config)
     assert (await wait_for_job(web_ledger, unknown, 5)).status is JobStatus.DONE
 
