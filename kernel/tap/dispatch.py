@@ -6,15 +6,18 @@ from typing import Any, Final
 
 import orjson
 
-from kernel.errors import PluginError
+from kernel.errors import PluginError, PluginFailure
 from kernel.log import get_logger
 from kernel.tap.catalogue import Tap
-from kernel.tap.handle import HandledItem, ItemData, apply_change
+from kernel.tap.handle import NOT_ASKED_FOR, HandledItem, ItemData, apply_change
 from kernel.tap.registry import Implementor
 from kernel.tap.scope import TapScope
 from kernel.tap.wire import PluginDataError, read_json
 
 log = get_logger(__name__)
+
+# Of item JSON in one call; half of what the sandbox lets through.
+BATCH_BYTES: Final = 500_000
 
 _NOTHING: Final[Mapping[str, Any]] = {}
 
@@ -77,7 +80,7 @@ class _Call:
         self.items = items
         self.extra = extra
         self.failures: list[PluginError] = []
-        self._encoded: dict[tuple[int, frozenset[str] | None], orjson.Fragment] = {}
+        self._encoded: dict[tuple[int, frozenset[str] | None], bytes] = {}
 
     def select(self, implementor: Implementor) -> list[int]:
         return [index for index, item in enumerate(self.items) if implementor.wants(item["type"])]
@@ -95,14 +98,22 @@ class _Call:
 
     async def ask(self, implementor: Implementor, wanted: Sequence[int]) -> Any:
         """Raises PluginError, also for an answer that is not what the tap asks for."""
+        if self.tap.payload != "items":
+            return await self._ask_once(implementor, wanted)
+        spread: list[Any] = [None] * len(self.items)
+        for batch in self._split(implementor, wanted):
+            for index, tree in zip(batch, await self._ask_once(implementor, batch), strict=True):
+                spread[index] = tree
+        return spread
+
+    async def _ask_once(self, implementor: Implementor, wanted: Sequence[int]) -> Any:
         payload: dict[str, Any] = {"ctx": orjson.Fragment(self.scope.ctx_json), **self.extra}
         handles: dict[int, HandledItem] = {}
-        if self.tap.takes_items:
-            parts = [self._add_item(implementor, index, handles) for index in wanted]
-            if self.tap.payload == "items":
-                payload["items"] = parts
-            else:
-                payload["item"] = parts[0]
+        parts = [self._present(implementor, index, handles) for index in wanted]
+        if self.tap.payload == "items":
+            payload["items"] = parts
+        elif self.tap.payload == "item":
+            payload["item"] = parts[0]
         state = self.scope.get_state(implementor.plugin)
         try:
             raw = await state.invoke(self.tap, orjson.dumps(payload), handles)
@@ -110,40 +121,47 @@ class _Call:
             raise _name_tap(failure, self.tap) from failure
         try:
             answer = self.tap.read_answer(read_json(raw))
-            if self.tap.payload == "items":
-                return self._spread(answer, wanted)
-            if self.tap.combine == "accumulate":
-                return self._accumulate(implementor, answer, handles)
+            if self.tap.payload == "items" and len(answer) != len(wanted):
+                raise PluginDataError(f"{len(answer)} render elements for {len(wanted)} items")
         except PluginDataError as mistake:
-            raise PluginError(
-                implementor.plugin.name, "bad-answer", f"bad answer: {mistake}.", tap=self.tap.name
-            ) from None
+            raise self._failure(implementor, "bad-answer", f"bad answer: {mistake}.") from None
+        if self.tap.combine == "accumulate":
+            return self._accumulate(implementor, answer, handles)
         return answer
 
-    def _add_item(self, implementor: Implementor, index: int, handles: dict[int, HandledItem]) -> Any:
-        item = self.items[index]
-        visible = self.scope.registry.get_visible_fields(implementor, item["type"])
+    def _split(self, implementor: Implementor, wanted: Sequence[int]) -> list[list[int]]:
+        """Batches that fit into a call, since a listing of long texts would not."""
+        batches: list[list[int]] = []
+        size = BATCH_BYTES
+        for index in wanted:
+            by_handle = implementor.options.data_mode == "handle"
+            length = 0 if by_handle else len(self._encode(implementor, index))
+            size += length
+            if size > BATCH_BYTES or not batches:
+                batches.append([])
+                size = length
+            batches[-1].append(index)
+        return batches
+
+    def _present(self, implementor: Implementor, index: int, handles: dict[int, HandledItem]) -> Any:
+        """The item as it stands in the payload; what can be changed or asked for is added to `handles`."""
         by_handle = implementor.options.data_mode == "handle"
         if by_handle or self.tap.combine == "accumulate":
+            item = self.items[index]
+            visible = self.scope.registry.get_visible_fields(implementor, item["type"])
             number = self.scope.next_handle()
             handles[number] = HandledItem(item, visible, may_change=self.tap.combine == "accumulate")
             if by_handle:
                 return {"handle": number}
+        return orjson.Fragment(self._encode(implementor, index))
+
+    def _encode(self, implementor: Implementor, index: int) -> bytes:
+        item = self.items[index]
+        visible = self.scope.registry.get_visible_fields(implementor, item["type"])
         encoded = self._encoded.get((index, visible))
         if encoded is None:
-            encoded = self._encoded[index, visible] = orjson.Fragment(_encode_item(item, visible))
+            encoded = self._encoded[index, visible] = _encode_item(item, visible)
         return encoded
-
-    def _spread(self, answer: list[Any], wanted: Sequence[int]) -> list[Any]:
-        """Puts each answer beside its item again, since the plugin saw only those that it wants."""
-        if len(answer) != len(wanted):
-            raise PluginDataError(f"{len(answer)} render elements for {len(wanted)} items")
-        if len(wanted) == len(self.items):
-            return answer
-        spread: list[Any] = [None] * len(self.items)
-        for index, tree in zip(wanted, answer, strict=True):
-            spread[index] = tree
-        return spread
 
     def _accumulate(
         self, implementor: Implementor, answer: Mapping[str, Any], handles: Mapping[int, HandledItem]
@@ -151,13 +169,13 @@ class _Call:
         (handled,) = handles.values()
         handled.take_change(answer)
         if handled.refused:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in sorted(handled.refused.items()))
+            not_asked_for = NOT_ASKED_FOR in handled.refused.values()
             self.fail(
-                PluginError(
-                    implementor.plugin.name,
-                    "refused-capability",
-                    f"may not change {', '.join(sorted(handled.refused))}:"
-                    f" not among the `fields` that its manifest gives under [taps.options.{self.tap.name}].",
-                    tap=self.tap.name,
+                self._failure(
+                    implementor,
+                    "refused-capability" if not_asked_for else "bad-answer",
+                    f"could not change everything: {reasons}.",
                 )
             )
         change = handled.change
@@ -165,6 +183,9 @@ class _Call:
             self.items = [apply_change(self.items[0], change)]
             self._encoded.clear()
         return change
+
+    def _failure(self, implementor: Implementor, reason: PluginFailure, message: str) -> PluginError:
+        return PluginError(implementor.plugin.name, reason, message, tap=self.tap.name)
 
 
 def _encode_item(item: ItemData, visible: frozenset[str] | None) -> bytes:

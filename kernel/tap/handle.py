@@ -5,19 +5,21 @@ from typing import Any, Final
 
 from kernel.names import has_forbidden_text, is_machine_name
 from kernel.tap.answers import LABEL_MAX
-from kernel.tap.wire import PluginDataError
 
 ItemData = Mapping[str, Any]
 
 # In characters, and in fields per call. The save checks again, against the item type.
 VALUE_MAX: Final = 200_000
 CHANGES_MAX: Final = 64
+_NAME_SHOWN: Final = 64
+
+NOT_ASKED_FOR: Final = "the plugin's manifest does not ask for it"
 
 
 class HandledItem:
     """`visible` are the names of the fields that exist for this plugin, None for all. Changes are kept apart
-    from the item, so that a plugin which fails half-way has changed nothing. `refused` are the fields that it
-    wanted to change and may not."""
+    from the item, so that a plugin which fails half-way has changed nothing. `refused` maps what a plugin that
+    may change the item could not change to the reason."""
 
     __slots__ = ("_changed_fields", "_changed_title", "_item", "_may_change", "_visible", "refused")
 
@@ -27,7 +29,7 @@ class HandledItem:
         self._may_change = may_change
         self._changed_title: str | None = None
         self._changed_fields: dict[str, dict[str, Any]] = {}
-        self.refused: set[str] = set()
+        self.refused: dict[str, str] = {}
 
     @property
     def id(self) -> str:
@@ -49,38 +51,48 @@ class HandledItem:
 
     def set_title(self, title: str) -> bool:
         """False when this tap may not change items, or the text cannot be a title."""
-        if not self._may_change or not title.strip() or len(title) > LABEL_MAX or has_forbidden_text(title):
+        if not self._may_change:
             return False
+        if not title.strip() or len(title) > LABEL_MAX or has_forbidden_text(title):
+            return self._refuse("title", f"it must be text of 1 to {LABEL_MAX} characters")
         self._changed_title = title
         return True
 
     def set_field(self, name: str, new: Mapping[str, Any]) -> bool:
         """`new` holds a value and perhaps a format; without one the field keeps its own. False when this tap
         may not change items, the field is none of the plugin's, or the value is too large."""
-        value = new["value"]
-        if not self._may_change or not is_machine_name(name) or not name.startswith("field_"):
+        if not self._may_change:
             return False
-        if not self._is_visible(name):
-            if len(self.refused) < CHANGES_MAX:
-                self.refused.add(name)
-            return False
-        if isinstance(value, str) and (len(value) > VALUE_MAX or has_forbidden_text(value)):
-            return False
-        if name not in self._changed_fields and len(self._changed_fields) >= CHANGES_MAX:
-            return False
+        reason = self._find_reason(name, new["value"])
+        if reason is not None:
+            return self._refuse(name[:_NAME_SHOWN], reason)
         self._changed_fields[name] = {**(self.find_field(name) or {}), **new}
         return True
 
     def take_change(self, answer: Mapping[str, Any]) -> None:
-        """Adds what a plugin answered instead of setting it through the handle. Raises PluginDataError."""
-        if "title" in answer and not self.set_title(answer["title"]):
-            raise PluginDataError(f"the title must be text of 1 to {LABEL_MAX} characters")
+        """Adds what a plugin answered instead of setting it through the handle, by the same rules."""
+        if "title" in answer:
+            self.set_title(answer["title"])
         for name, new in answer.get("fields", {}).items():
-            if not self.set_field(name, new) and name not in self.refused:
-                raise PluginDataError(
-                    f"{name[:64]!r} cannot be set: a field's name starts with field_, its text has"
-                    f" {VALUE_MAX:,} characters at most, and {CHANGES_MAX} fields may change in one call"
-                )
+            self.set_field(name, new)
+
+    def _find_reason(self, name: str, value: Any) -> str | None:
+        if not is_machine_name(name) or not name.startswith("field_"):
+            return "it is no field, whose name starts with field_"
+        if not self._is_visible(name):
+            return NOT_ASKED_FOR
+        if isinstance(value, str) and len(value) > VALUE_MAX:
+            return f"its text is longer than {VALUE_MAX:,} characters"
+        if isinstance(value, str) and has_forbidden_text(value):
+            return "its text holds a character that cannot be stored"
+        if name not in self._changed_fields and len(self._changed_fields) >= CHANGES_MAX:
+            return f"one call may change {CHANGES_MAX} fields"
+        return None
+
+    def _refuse(self, name: str, reason: str) -> bool:
+        if len(self.refused) < CHANGES_MAX:
+            self.refused[name] = reason
+        return False
 
     @property
     def change(self) -> dict[str, Any]:

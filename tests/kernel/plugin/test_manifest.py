@@ -163,7 +163,7 @@ data_mode = "handle"
         ("host_calls = 20", 'host_calls = "20"', "24: host_calls '20' must be a whole number above 0."),
         ("[budgets]", "[[budgets]]", "21: budgets must be a table, [budgets], not"),
     ],
-)  # fmt: skip
+)  # fmt: skip  # one case a line
 def test_a_mistake_is_told_with_its_line_and_what_was_expected(find_problems, old, new, problem):
     assert WHOLE.count(old) == 1 or WHOLE.startswith(old) or old == '"blog"\n'
     problems = find_problems(WHOLE.replace(old, new, 1))

@@ -48,7 +48,7 @@ def test_a_missing_dependency_is_told():
 def test_who_needs_a_plugin_with_a_problem_has_one_too():
     order = order_plugins(
         [make("top", "middle"), make("middle", "gone"), make("loop", "loop2"), make("loop2", "loop"), make("x", "loop")]
-    )  # fmt: skip
+    )  # fmt: skip  # one case a line
     assert names(order) == []
     assert order.problems["top"] == "Plugin 'top' requires 'middle' which cannot be loaded"
     assert order.problems["x"] == "Plugin 'x' requires 'loop' which cannot be loaded"

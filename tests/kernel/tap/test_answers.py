@@ -103,7 +103,7 @@ def test_a_good_answer_is_read(read, answer, value):
         (answers.read_page, None, "the page must be an object, not null"),
         (answers.read_page, {"title": "T", "content": "x"}, "'content' must be a render element"),
     ],
-)  # fmt: skip
+)  # fmt: skip  # one case a line
 def test_a_bad_answer_is_refused_with_a_reason(read, answer, reason):
     with pytest.raises(PluginDataError, match=reason):
         read(answer)

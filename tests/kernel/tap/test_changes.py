@@ -75,7 +75,20 @@ async def test_a_field_that_the_manifest_does_not_ask_for_stays_and_the_rest_cha
     assert sorted(change["fields"]) == ["field_body", "field_featured", "field_minutes", "field_missing"]
     (failure,) = dispatched.failures
     assert failure.reason == "refused-capability"
-    assert "may not change field_secret" in failure.message
+    assert "field_secret: the plugin's manifest does not ask for it" in failure.message
+
+
+@MODES
+async def test_what_cannot_be_a_title_is_told_and_the_rest_changes(workshop, mode):
+    probe = await workshop.load("probe", item_presave=options(mode))
+    item = {**make_item(), "title": "x" * 250}
+    async with workshop.scope(probe) as scope:
+        dispatched = await dispatch(scope, ITEM_PRESAVE, item=item, extra=UPDATE)
+    ((_, change),) = dispatched.answers
+    assert (change.get("title"), change["fields"]["field_minutes"]) == (None, {"value": 5})
+    (failure,) = dispatched.failures
+    assert failure.reason == "bad-answer"
+    assert "title: it must be text of 1 to 255 characters" in failure.message
 
 
 @MODES

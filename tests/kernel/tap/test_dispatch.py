@@ -46,6 +46,17 @@ async def test_view_of_many_items_is_one_call_per_plugin(workshop):
     assert (read_seen(answer[2])["title"], read_seen(answer[2])["calls"]) == ("C", 2)
 
 
+@pytest.mark.parametrize("mode", ["full", "handle"])
+async def test_a_listing_of_long_texts_goes_in_several_calls(workshop, mode):
+    probe = await workshop.load("probe", item_view=TapOptions(mode, fields=frozenset({"field_long"})))
+    items = [make_item_data(f"T{number}", field_long="x" * 180_000) for number in range(7)]
+    async with workshop.scope(probe) as scope:
+        dispatched = await dispatch(scope, ITEM_VIEW, items=items)
+    assert dispatched.failures == ()
+    ((_, answer),) = dispatched.answers
+    assert [read_seen(tree)["title"] for tree in answer] == [f"T{number}" for number in range(7)]
+
+
 async def test_view_of_no_items_asks_nobody(workshop):
     probe = await workshop.load("probe", item_view=TapOptions())
     async with workshop.scope(probe) as scope:

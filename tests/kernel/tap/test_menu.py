@@ -82,7 +82,7 @@ def test_the_plugin_that_comes_first_keeps_a_path():
             ("second", [MenuEntry("/news", "Mine"), MenuEntry("/news/{number}", "Mine"), MenuEntry("/mine", "Mine")]),
         ],
         frozenset(),
-    )  # fmt: skip
+    )  # fmt: skip  # one case a line
     assert menu.resolve("/news").entry.plugin == "first"
     assert menu.resolve("/news/1").args == {"id": "1"}
     assert menu.resolve("/mine").entry.plugin == "second"
