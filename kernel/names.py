@@ -8,6 +8,8 @@ from uuid import UUID
 MACHINE_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 LIVE: Final = "live"
+# The cache tag on every page: dropped when all of them change, as with another theme or release.
+PAGES_TAG: Final = "page"
 ANONYMOUS_ID: Final = UUID(int=0)
 ANONYMOUS_ROLE: Final = "anonymous user"
 AUTHENTICATED_ROLE: Final = "authenticated user"

@@ -28,6 +28,7 @@ import orjson
 
 from kernel.config import Config
 from kernel.log import get_logger
+from kernel.names import PAGES_TAG
 from kernel.shared.cache import Cache
 from kernel.shared.drops import short_names
 from kernel.shared.local import LocalTier
@@ -52,8 +53,6 @@ log = get_logger(__name__)
 
 # Where the application finds the PageMark of its request, in the ASGI scope.
 MARK: Final = "trovato.page"
-# On every page: to be dropped when all of them change, as with another theme or release.
-PAGES_TAG: Final = "page"
 # Part of every key in Redis, so that a release with another form of entry does not read the old ones.
 FORMAT: Final = "page1"
 LOCAL_PAGES_BYTES: Final = 32 * 1024 * 1024

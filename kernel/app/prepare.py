@@ -11,6 +11,7 @@ from kernel.db.migrate import migrate
 from kernel.db.pool import Database
 from kernel.errors import NotFound
 from kernel.item_type.register import register_item_types
+from kernel.names import PAGES_TAG
 from kernel.plugin.model import Budgets
 from kernel.plugin.scan import Scan, scan_plugins
 from kernel.plugin.store import insert_new_plugins
@@ -46,6 +47,7 @@ async def prepare_site(config: Config, report: Report) -> Prepared:
         await db.close()
     async with open_kernel(config, role="worker") as rt:
         ctx = Context(actor=Actor(name="prepare", is_admin=True))
+        await rt.cache.drop([PAGES_TAG])
         types = await register_item_types(rt, ctx)
         report(f"Plugins: {', '.join(rt.plugins.names) or 'none'}")
         if types:

@@ -6,27 +6,9 @@ import time
 
 import pytest
 
-from kernel.db.pool import Database
-from kernel.shared.connection import Shared
-from kernel.shared.session import Sessions
-from kernel.user.account import create_api_token, create_user
-
 pytestmark = pytest.mark.adversity
 
 SAVES = 15
-
-
-@pytest.fixture
-async def editor(site_config):
-    """The cookie of a session and an API token of one administrator."""
-    db = await Database.open(site_config.url_for_role("worker"), role="worker", max_size=1)
-    user = await create_user(db, name="ada", password=None, is_admin=True)
-    token = await create_api_token(db, user_id=user.id, label="test", expires=None)
-    await db.close()
-    shared = await Shared.open(site_config.redis_url, site_config.redis_prefix)
-    session = await Sessions(shared, 600).create(user_id=user.id)
-    await shared.close()
-    return session.id, token
 
 
 async def add_page(client):

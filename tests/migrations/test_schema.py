@@ -1,116 +1,109 @@
-"""What the schema itself promises: first rows, what falls with an item, what a search finds."""
+"""The tables that a fresh database has, and what stands in them."""
 
-import asyncpg
 import pytest
 
-from kernel.ids import uuid7
+COLUMNS = """
+    SELECT column_name, CASE WHEN data_type = 'USER-DEFINED' THEN udt_name ELSE data_type END AS kind
+    FROM information_schema.columns WHERE table_schema = 'public' AND table_name = $1
+"""
 
-ANONYMOUS = "00000000-0000-0000-0000-000000000000"
+
+async def read_columns(conn, table):
+    return {row["column_name"]: row["kind"] for row in await conn.fetch(COLUMNS, table)}
 
 
-async def insert_item(conn, title="A title", body="A body"):
-    item_id, revision_id = uuid7(), uuid7()
-    fields = {"field_body": {"value": body, "format": "filtered_html"}}
-    await conn.execute(
+async def read_primary_key(conn, table):
+    rows = await conn.fetch(
         """
-        INSERT INTO item (id, current_revision_id, type, title, author_id, fields)
-        VALUES ($1, $2, 'page', $3, $4, $5)
+        SELECT a.attname FROM pg_index i
+        JOIN unnest(i.indkey) WITH ORDINALITY AS k(number, place) ON true
+        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+        WHERE i.indrelid = $1::text::regclass AND i.indisprimary ORDER BY k.place
         """,
-        item_id,
-        revision_id,
-        title,
-        ANONYMOUS,
-        fields,
+        table,
     )
+    return [row["attname"] for row in rows]
+
+
+@pytest.mark.story("4.1")
+async def test_item_types_have_a_table_and_a_page(conn):
+    columns = await read_columns(conn, "item_type")
+    assert {"type", "label", "description", "settings"} <= columns.keys()
+    assert columns["settings"] == "jsonb"
+    assert await read_primary_key(conn, "item_type") == ["type"]
+    seeded = await conn.fetch("SELECT type, label, plugin FROM item_type")
+    assert [tuple(row) for row in seeded] == [("page", "Page", None)]
+
+
+@pytest.mark.story("4.2")
+async def test_items_keep_their_fields_as_jsonb_with_an_index(conn):
+    wanted = {"id", "current_revision_id", "type", "title", "author_id", "status", "created", "changed"}
+    wanted |= {"promote", "sticky", "fields", "stage_id", "search_vector"}
+    columns = await read_columns(conn, "item")
+    assert columns.keys() == wanted
+    assert (columns["id"], columns["fields"], columns["search_vector"]) == ("uuid", "jsonb", "tsvector")
+    revision = await read_columns(conn, "item_revision")
+    assert {"id", "item_id", "title", "fields", "created", "log_message"} <= revision.keys()
+    index = await conn.fetchval(
+        "SELECT indexdef FROM pg_indexes WHERE tablename = 'item' AND indexdef LIKE '%USING gin (fields%'"
+    )
+    assert index is not None
+
+
+@pytest.mark.story("6.1")
+async def test_stages_have_a_table_and_live(conn):
+    columns = await read_columns(conn, "stage")
+    assert {"id", "label", "description", "created", "owner_id"} <= columns.keys()
+    assert columns["id"] == "character varying"
+    assert [tuple(row) for row in await conn.fetch("SELECT id, label FROM stage")] == [("live", "Live")]
+
+
+@pytest.mark.story("6.2")
+async def test_an_item_can_have_another_revision_in_each_stage(conn):
+    assert (await read_columns(conn, "stage_association")).keys() == {
+        "stage_id",
+        "item_id",
+        "target_revision_id",
+    }
+    assert await read_primary_key(conn, "stage_association") == ["stage_id", "item_id"]
     await conn.execute(
         """
+        INSERT INTO users (id, name) VALUES ('01936e3b-4f5a-7000-8000-000000000001', 'ada');
+        INSERT INTO stage (id, label) VALUES ('spring', 'Spring'), ('autumn', 'Autumn');
+        INSERT INTO item (id, current_revision_id, type, title, author_id)
+            SELECT '01936e3b-4f5a-7000-8000-00000000000a', '01936e3b-4f5a-7000-8000-0000000000a1', 'page', 't', id
+            FROM users WHERE name = 'ada';
         INSERT INTO item_revision (id, item_id, title, status, fields, author_id)
-        VALUES ($1, $2, $3, 1, $4, $5)
-        """,
-        revision_id,
-        item_id,
-        title,
-        fields,
-        ANONYMOUS,
+            SELECT ('01936e3b-4f5a-7000-8000-0000000000a' || n)::uuid, '01936e3b-4f5a-7000-8000-00000000000a',
+                   't' || n, 1, '{}', id
+            FROM users, generate_series(1, 3) AS n WHERE name = 'ada';
+        INSERT INTO stage_association VALUES
+            ('spring', '01936e3b-4f5a-7000-8000-00000000000a', '01936e3b-4f5a-7000-8000-0000000000a2'),
+            ('autumn', '01936e3b-4f5a-7000-8000-00000000000a', '01936e3b-4f5a-7000-8000-0000000000a3');
+        """
     )
-    return item_id, revision_id
+    titles = await conn.fetch(
+        """
+        SELECT a.stage_id, r.title FROM stage_association a
+        JOIN item_revision r ON r.id = a.target_revision_id ORDER BY 1
+        """
+    )
+    assert [tuple(row) for row in titles] == [("autumn", "t3"), ("spring", "t2")]
 
 
-@pytest.mark.parametrize(
-    ("table", "column", "expected"),
-    [
-        ("users", "id::text", [ANONYMOUS]),
-        ("role", "name", ["anonymous user", "authenticated user"]),
-        ("role_permission", "permission", ["access content", "access content"]),
-        ("stage", "id", ["live"]),
-        ("item_type", "type", ["page"]),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-async def test_a_new_database_holds_what_every_site_needs(conn, table, column, expected):
-    rows = await conn.fetch(f"SELECT {column} FROM {table} ORDER BY 1")
-    assert [row[0] for row in rows] == expected
-
-
-async def test_only_the_anonymous_user_has_no_name(conn):
-    with pytest.raises(asyncpg.CheckViolationError):
-        await conn.execute("INSERT INTO users (id, name) VALUES ($1, '')", uuid7())
-
-
-async def test_names_of_people_differ_by_more_than_capitals(conn):
-    await conn.execute("INSERT INTO users (id, name) VALUES ($1, 'Zoë')", uuid7())
-    with pytest.raises(asyncpg.UniqueViolationError):
-        await conn.execute("INSERT INTO users (id, name) VALUES ($1, 'zoë')", uuid7())
-
-
-async def test_an_item_and_its_first_revision_name_each_other(database):
-    async with database.transaction() as tx:
-        item_id, revision_id = await insert_item(tx.conn)
-    async with database.acquire() as conn:
-        assert (
-            await conn.fetchval("SELECT current_revision_id FROM item WHERE id = $1", item_id) == revision_id
-        )
-
-
-async def test_an_item_without_its_revision_does_not_commit(database):
-    with pytest.raises(asyncpg.ForeignKeyViolationError):
-        async with database.transaction() as tx:
-            _, revision_id = await insert_item(tx.conn)
-            await tx.conn.execute("DELETE FROM item_revision WHERE id = $1", revision_id)
-
-
-async def test_deleting_an_item_takes_its_revisions_and_its_places_in_stages(database):
-    async with database.transaction() as tx:
-        item_id, revision_id = await insert_item(tx.conn)
-        await tx.conn.execute("INSERT INTO stage (id, label) VALUES ('draft', 'Draft')")
-        await tx.conn.execute("INSERT INTO stage_association VALUES ('draft', $1, $2)", item_id, revision_id)
-    async with database.transaction() as tx:
-        await tx.conn.execute("DELETE FROM item WHERE id = $1", item_id)
-    async with database.acquire() as conn:
-        for table in ("item", "item_revision", "stage_association"):
-            assert await conn.fetchval(f"SELECT count(*) FROM {table}") == 0, table
-
-
-@pytest.mark.parametrize(
-    ("question", "found"),
-    [("spiders", True), ("spring", True), ("emphasis", True), ("strong", False), ("winter", False)],
-)
-async def test_the_search_vector_holds_the_title_and_the_configured_fields_without_tags(
-    conn, question, found
-):
-    await conn.execute("INSERT INTO search_field_config (type, field_name) VALUES ('page', 'field_body')")
-    item_id, _ = await insert_item(conn, "Spiders in spring", "With <strong class='winter'>emphasis</strong>")
+@pytest.mark.story("6.3")
+async def test_a_deletion_in_a_stage_is_a_row_and_leaves_the_item(conn):
+    assert {"stage_id", "entity_type", "entity_id"} <= (await read_columns(conn, "stage_deletion")).keys()
+    assert await read_primary_key(conn, "stage_deletion") == ["stage_id", "entity_type", "entity_id"]
     await conn.execute(
-        "UPDATE item SET search_vector = item_search_vector(type, title, fields) WHERE id = $1", item_id
+        """
+        INSERT INTO users (id, name) VALUES ('01936e3b-4f5a-7000-8000-000000000001', 'ada');
+        INSERT INTO item (id, current_revision_id, type, title, author_id)
+            SELECT '01936e3b-4f5a-7000-8000-00000000000a', '01936e3b-4f5a-7000-8000-0000000000a1', 'page', 't', id
+            FROM users WHERE name = 'ada';
+        INSERT INTO stage (id, label) VALUES ('spring', 'Spring');
+        INSERT INTO stage_deletion (stage_id, entity_type, entity_id)
+            VALUES ('spring', 'item', '01936e3b-4f5a-7000-8000-00000000000a');
+        """
     )
-    matches = await conn.fetchval(
-        "SELECT search_vector @@ websearch_to_tsquery('simple', $1) FROM item", question
-    )
-    assert matches is found
-
-
-async def test_without_configuration_the_title_alone_is_searched(conn):
-    vector = await conn.fetchval(
-        "SELECT item_search_vector('page', 'One two', '{\"field_body\": {\"value\": \"three\"}}')::text"
-    )
-    assert vector == "'one':1A 'two':2A"
+    assert await conn.fetchval("SELECT count(*) FROM item") == 1

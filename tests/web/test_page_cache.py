@@ -7,10 +7,11 @@ import pytest
 
 from kernel.config import Config
 from kernel.metrics import Metrics
+from kernel.names import PAGES_TAG
 from kernel.shared.bus import Bus
 from kernel.shared.cache import Cache
 from kernel.shared.connection import Shared
-from web.page_cache import LOCAL_PAGES_BYTES, MARK, PAGES_TAG, PageCache
+from web.page_cache import LOCAL_PAGES_BYTES, MARK, PageCache
 from web.page_request import MAX_HOST_BYTES, MAX_PATH_CHARS, MAX_QUERY_BYTES
 from web.stored_page import MAX_PAGE_BYTES
 
