@@ -20,14 +20,16 @@ class Admission:
         self._spent_s = 0.0
         self._turn_end: asyncio.Handle | None = None
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._newcomers: deque[asyncio.Future[None]] = deque()
         self._paused: deque[asyncio.Future[None]] = deque()
 
-    async def enter(self) -> None:
-        """Take a permit, in the order of asking."""
-        if self._free and self._spent_s < TURN_S and not self._waiting:
+    async def enter(self, *, is_new: bool = False) -> None:
+        """Take a permit, in the order of asking. A new instance comes after all calls into older ones: a
+        request that has begun is finished before the next one begins."""
+        if self._free and self._spent_s < TURN_S and not self._waiting and not (is_new and self._newcomers):
             self._free -= 1
             return
-        turn = self._queue(self._waiting)
+        turn = self._queue(self._newcomers if is_new else self._waiting)
         try:
             await turn
         except asyncio.CancelledError:
@@ -46,7 +48,7 @@ class Admission:
 
     def leave(self) -> None:
         self._free += 1
-        if self._waiting:
+        if self._waiting or self._newcomers:
             self._expect_turn_end()
 
     def _queue(self, line: deque[asyncio.Future[None]]) -> asyncio.Future[None]:
@@ -64,9 +66,9 @@ class Admission:
         self._turn_end = None
         self._spent_s = 0.0
         _wake_first(self._paused)
-        if self._free and _wake_first(self._waiting):
+        if self._free and (_wake_first(self._waiting) or _wake_first(self._newcomers)):
             self._free -= 1
-        if self._paused or (self._waiting and self._free):
+        if self._paused or (self._free and (self._waiting or self._newcomers)):
             self._expect_turn_end()
 
 

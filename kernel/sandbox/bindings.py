@@ -165,10 +165,6 @@ class Store:
         _set_deadline(self.address, 1)
         _yield_at_ticks(self.address, 1)
 
-    def rest(self) -> None:
-        """Give the next call a whole tick before its first yield. Not while a call is open."""
-        _set_deadline(self.address, 1)
-
     def close(self) -> None:
         if self._pointer is not None:
             _ffi.wasmtime_store_delete(self._pointer)
@@ -202,10 +198,11 @@ class Call:
 
 
 class Instantiation(Call):
-    __slots__ = ("_instance",)
+    __slots__ = ("_instance", "_store")
 
     def __init__(self, linker: Linker, store: Store, component: NativeComponent) -> None:
         super().__init__()
+        self._store = store
         self._instance = _ffi.wasmtime_component_instance_t()
         future = _ffi.wasmtime_component_linker_instantiate_async(
             linker.native.ptr(),
@@ -216,11 +213,11 @@ class Instantiation(Call):
         )
         self._future = ctypes.cast(future, address).value
 
-    def find_function(self, store: Store, export: Any) -> Any:
+    def find_function(self, export: Any) -> Any:
         """An export of the finished instance, named by an index of its component."""
         function = _ffi.wasmtime_component_func_t()
         if not _ffi.wasmtime_component_instance_get_func(
-            byref(self._instance), store.context, export.ptr(), byref(function)
+            byref(self._instance), self._store.context, export.ptr(), byref(function)
         ):
             raise LookupError("the component's export is not a function")
         return function
@@ -239,6 +236,8 @@ class StringCall(Call):
         for value, argument in zip(self._arguments, arguments, strict=True):
             lend_bytes(value, argument)
         self._answer = Value()
+        # A whole tick before the first yield.
+        _set_deadline(store.address, 1)
         self._future = _call_async(
             addressof(function),
             store.address,

@@ -3,8 +3,10 @@
 import asyncio
 import json
 import time
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from wasmtime import ExitTrap, WasmtimeError
 
@@ -49,6 +51,8 @@ class Blueprint:
     limits: Limits
 
 
+AnyCall = TypeVar("AnyCall", bound=Call)
+
 # Creating an instance and warming it up costs about 2 ms of CPU; far more means that something is wrong.
 _PREPARATION_CPU_MS: Final = 2_000.0
 _PREPARATION_S: Final = 20.0
@@ -92,24 +96,13 @@ class Instance(Guest):
 
     async def start(self) -> None:
         """Create the instance's memory. Raises PluginError."""
-        host, blueprint = self._host, self._blueprint
-        await host.admission.enter()
-        started = time.thread_time()
-        self._store = store = Store(host.engine.native, blueprint.limits.memory_mb * 2**20)
-        host.imports.guests[store.address] = self
-        self.cost_limit = 0
-        call = Instantiation(host.linker, store, blueprint.native)
         try:
-            await self._drive(call, _PREPARATION_CPU_MS, _PREPARATION_S)
-            self._check_link(call)
-            self._describe = call.find_function(store, blueprint.describe)
-            self._invoke = call.find_function(store, blueprint.invoke)
+            call = await self._drive(self._begin_start, _PREPARATION_CPU_MS, _PREPARATION_S, is_new=True)
+            with closing(call):
+                self._finish_start(call)
         except BaseException:
-            call.close()
             self.close()
             raise
-        call.close()
-        self.cpu_ms += (time.thread_time() - started) * 1000
 
     async def describe(self) -> bytes:
         """What the plugin says about itself: JSON, unchecked."""
@@ -141,33 +134,35 @@ class Instance(Guest):
             self._store.close()
             self._store = None
 
-    def _check_link(self, call: Instantiation) -> None:
+    def _begin_start(self) -> Instantiation:
+        memory_bytes = self._blueprint.limits.memory_mb * 2**20
+        self._store = Store(self._host.engine.native, memory_bytes)
+        self._host.imports.guests[self._store.address] = self
+        return Instantiation(self._host.linker, self._store, self._blueprint.native)
+
+    def _finish_start(self, call: Instantiation) -> None:
         error = call.find_error()
         if error is not None:
             raise self._failure("link-error", "cannot be linked with this kernel", str(error))
+        self._describe = call.find_function(self._blueprint.describe)
+        self._invoke = call.find_function(self._blueprint.invoke)
 
     async def _call(
         self, function: Any, arguments: tuple[bytes, ...], cpu_ms: float, timeout_s: float
     ) -> bytes:
         if self.busy:
             raise RuntimeError("An instance runs one call at a time; a nested call takes another instance.")
-        if self._store is None or self.broken:
+        store = self._store
+        if store is None:
             raise self._failure("abort", "an earlier call broke this instance")
         self.busy = True
         try:
-            await self._host.admission.enter()
-            self._store.rest()
-            self.cost = 0
-            self.cost_limit = self._blueprint.limits.host_calls * PLAIN_CALLS_PER_CALL
-            call = StringCall(self._store, function, arguments)
-            try:
-                await self._drive(call, cpu_ms, timeout_s)
+            call = await self._drive(lambda: self._begin_call(store, function, arguments), cpu_ms, timeout_s)
+            with closing(call):
                 is_ok, answer = self._take_answer(call)
-            except BaseException:
-                self.broken = True
-                raise
-            finally:
-                call.close()
+        except BaseException:
+            self.broken = True
+            raise
         finally:
             self.busy = False
             if self.broken:
@@ -178,15 +173,26 @@ class Instance(Guest):
             raise self._failure("bad-answer", f"answered {len(answer):,} bytes, more than the limit")
         return answer
 
-    async def _drive(self, call: Call, cpu_ms: float, timeout_s: float) -> None:
-        """Poll until the call is done. Begins with a permit, and gives it back in every case."""
+    def _begin_call(self, store: Store, function: Any, arguments: tuple[bytes, ...]) -> StringCall:
+        self.cost = 0
+        self.cost_limit = self._blueprint.limits.host_calls * PLAIN_CALLS_PER_CALL
+        return StringCall(store, function, arguments)
+
+    async def _drive(
+        self, begin: Callable[[], AnyCall], cpu_ms: float, timeout_s: float, *, is_new: bool = False
+    ) -> AnyCall:
+        """Poll until the call is done. Holds a permit exactly while guest code runs or is about to go on."""
         admission = self._host.admission
+        await admission.enter(is_new=is_new)
         holds_permit = True
+        call: AnyCall | None = None
+        clock: asyncio.Timeout | None = None
         used_s = 0.0
         try:
+            call = begin()
             done, used_s = self._poll(call)
             if done:
-                return
+                return call
             async with asyncio.timeout(timeout_s) as clock:
                 while not done:
                     if self.waiting is not None:
@@ -201,10 +207,13 @@ class Instance(Guest):
                         await admission.pause()
                     done, spent_s = self._poll(call)
                     used_s += spent_s
-        except TimeoutError:
-            if not clock.expired():
-                raise
-            raise self._failure("timeout", f"took longer than {timeout_s:g} s") from None
+            return call
+        except BaseException as error:
+            if call is not None:
+                call.close()
+            if isinstance(error, TimeoutError) and clock is not None and clock.expired():
+                raise self._failure("timeout", f"took longer than {timeout_s:g} s") from None
+            raise
         finally:
             if holds_permit:
                 admission.leave()

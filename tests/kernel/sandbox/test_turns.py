@@ -24,6 +24,24 @@ async def test_permits_are_given_in_the_order_of_asking():
     assert order == list(range(10))
 
 
+async def test_what_has_begun_is_finished_before_something_new_begins():
+    admission = Admission(1)
+    order = []
+
+    async def run(number):
+        await admission.enter(is_new=True)
+        order.append(f"begin {number}")
+        admission.spend(TURN_S)
+        admission.leave()
+        await admission.enter()
+        order.append(f"end {number}")
+        admission.spend(TURN_S)
+        admission.leave()
+
+    await asyncio.gather(*(run(number) for number in range(4)))
+    assert order == [f"{word} {number}" for number in range(4) for word in ("begin", "end")]
+
+
 async def test_no_more_hold_a_permit_than_there_are():
     admission = Admission(3)
     holding = most = 0
