@@ -18,6 +18,7 @@ from trovato_sdk import (
 )
 
 WORDS_PER_MINUTE = 200
+HTML_TAG = re.compile(r"<[^>]*>")
 
 
 @tap
@@ -109,8 +110,11 @@ def _day(item: Item) -> date | None:
 
 def _reading_minutes(item: Item) -> int:
     """What the author says, else an estimate."""
-    words = re.sub(r"<[^>]*>", " ", item.text("field_body") or "").split()
-    return item.integer("field_reading_minutes") or max(1, round(len(words) / WORDS_PER_MINUTE))
+    given = item.integer("field_reading_minutes")
+    if given:
+        return given
+    words = HTML_TAG.sub(" ", item.text("field_body") or "").split()
+    return max(1, round(len(words) / WORDS_PER_MINUTE))
 
 
 def _summary(item: Item) -> RenderElement | None:
