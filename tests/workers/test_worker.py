@@ -81,7 +81,7 @@ async def test_follow_up_jobs_are_done_at_once(web_ledger, start_worker, patient
 
 async def test_more_jobs_than_slots_are_done_without_another_message(web_ledger, start_worker, patient):
     """A slot that becomes free looks for more."""
-    job_ids = [await submit(web_ledger) for _ in range(25)]
+    job_ids = [await submit(web_ledger) for _ in range(9)]
     await start_worker({INDEX_ITEM: work}, replace(patient, background_slots=2))
     for job_id in job_ids:
         assert (await wait_for_job(web_ledger, job_id, 5)).status is JobStatus.DONE
@@ -109,24 +109,27 @@ async def test_a_full_background_lane_does_not_delay_a_save(web_ledger, start_wo
 
 
 async def test_a_slow_worker_is_waited_for_no_longer_than_asked(web_ledger, start_worker, patient):
-    go = asyncio.Event()
+    halfway, go = asyncio.Event(), asyncio.Event()
 
     async def slow(rt, run):
         await run.report(1, 2, "half of it")
+        halfway.set()
         await go.wait()
         await work(rt, run)
 
     await start_worker({SAVE_ITEM: slow}, patient)
-    job = await submit_and_wait(web_ledger, EDITOR, SAVE_ITEM, save(), timeout_s=0.3)
+    job_id = await submit(web_ledger, SAVE_ITEM, save())
+    await halfway.wait()
+    job = await wait_for_job(web_ledger, job_id, 0.2)
     assert (job.status, job.progress_note) == (JobStatus.RUNNING, "half of it")
     go.set()
-    assert (await wait_for_job(web_ledger, job.id, 5)).status is JobStatus.DONE
+    assert (await wait_for_job(web_ledger, job_id, 5)).status is JobStatus.DONE
 
 
 async def test_two_workers_share_the_work_and_do_it_once(web_ledger, start_worker, patient):
     for _ in range(2):
         await start_worker({INDEX_ITEM: work}, patient)
-    job_ids = [await submit(web_ledger) for _ in range(40)]
+    job_ids = [await submit(web_ledger) for _ in range(12)]
     for job_id in job_ids:
         job = await wait_for_job(web_ledger, job_id, 5)
         assert (job.status, job.attempts) == (JobStatus.DONE, 1)
