@@ -3,52 +3,30 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
 from time import monotonic
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import click
 
-from kernel import clock
+from kernel.app.command import CommandGroup, open_config, read_server_config, with_kernel
 from kernel.app.open import open_kernel
-from kernel.app.prepare import (
-    build_administrator_context,
-    build_plugins,
-    create_login_path,
-    get_user_by_name,
-    prepare_site,
-)
+from kernel.app.people import role, user
+from kernel.app.prepare import build_administrator_context, build_plugins, prepare_site
 from kernel.app.processes import Processes, child_environment, open_listener
 from kernel.config import Config, read_config
 from kernel.db.migrate import pending
 from kernel.demo.seed import seed_demo
-from kernel.embedded.servers import EmbeddedServices
-from kernel.errors import ConfigError, Invalid, TrovatoError, Unavailable
+from kernel.errors import Unavailable
 from kernel.log import configure_logging
 from kernel.runtime import Runtime
-from kernel.user.account import create_api_token, create_user
 
 START_TIMEOUT_S: Final = 60.0
 
-T = TypeVar("T")
 
-
-class _Command(click.Group):
-    """Shows our own errors as what they are, a sentence for whoever typed the command."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except Invalid as error:
-            raise click.ClickException("\n".join(error.problems.values())) from None
-        except TrovatoError as error:
-            raise click.ClickException(error.message) from None
-
-
-@click.group(cls=_Command)
+@click.group(cls=CommandGroup)
 def main() -> None:
     """Trovato, a content platform. Settings come from the environment: docs/configure.md."""
 
@@ -67,7 +45,7 @@ def run(no_demo: bool) -> None:
 @main.command()
 def serve() -> None:
     """Start the web processes (WEB_PROCESSES) against your own servers."""
-    config = _read_server_config()
+    config = read_server_config()
     configure_logging(config.log_level, config.log_format)
     _run_until_told(_supervise(config, web=config.web_processes, workers=0))
 
@@ -75,7 +53,7 @@ def serve() -> None:
 @main.command()
 def worker() -> None:
     """Start the worker processes (WORKER_PROCESSES) against your own servers."""
-    config = _read_server_config()
+    config = read_server_config()
     configure_logging(config.log_level, config.log_format)
     _run_until_told(_supervise(config, web=0, workers=config.worker_processes))
 
@@ -86,7 +64,7 @@ def worker() -> None:
 )
 def migrate_command(check: bool) -> None:
     """Bring the database and the plugins to this release; safe to repeat."""
-    config = _read_server_config()
+    config = read_server_config()
     configure_logging(config.log_level, config.log_format)
     if check:
         names = asyncio.run(pending(config))
@@ -102,7 +80,7 @@ def seed() -> None:
     async def work(rt: Runtime) -> int:
         return await seed_demo(rt, await build_administrator_context(rt), timeout_s=30)
 
-    click.echo(f"{_with_kernel(work)} demo items stand.")
+    click.echo(f"{with_kernel(work)} demo items stand.")
 
 
 @main.group()
@@ -127,93 +105,7 @@ def plugin_list() -> None:
         for failure in rt.plugins.failures:
             click.echo(f"{failure.plugin}: {' '.join(failure.problems)}")
 
-    _with_kernel(work)
-
-
-@main.group()
-def user() -> None:
-    """Accounts, login links and API tokens."""
-
-
-@user.command("create")
-@click.argument("name")
-@click.option("--mail", help="Address for messages of the site.")
-@click.option("--admin", is_flag=True, help="May do everything.")
-@click.password_option(help="Asked for when it is not given.")
-def user_create(name: str, mail: str | None, admin: bool, password: str) -> None:
-    """Make an account."""
-    created = _with_kernel(
-        lambda rt: create_user(rt.db, name=name, password=password, mail=mail, is_admin=admin)
-    )
-    click.echo(f"{created.name} {created.id}")
-
-
-@user.command("login-link")
-@click.argument("name", required=False)
-def user_login_link(name: str | None) -> None:
-    """Print an address that logs NAME (without one: the first administrator) in once."""
-
-    async def work(rt: Runtime) -> str:
-        return f"{rt.config.public_url}{await create_login_path(rt, name)}"
-
-    click.echo(_with_kernel(work))
-
-
-@user.command("token")
-@click.argument("name")
-@click.option("--label", default="script", show_default=True, help="What the token is for.")
-@click.option("--days", type=click.IntRange(1, 3650), help="Days until it expires; without it, never.")
-def user_token(name: str, label: str, days: int | None) -> None:
-    """Print a new API token with which a program acts as NAME. It is shown this once."""
-
-    async def work(rt: Runtime) -> str:
-        person = await get_user_by_name(rt, name)
-        expires = clock.now() + timedelta(days=days) if days else None
-        return await create_api_token(rt.db, user_id=person.id, label=label, expires=expires)
-
-    click.echo(_with_kernel(work))
-
-
-def _with_kernel(work: Callable[[Runtime], Awaitable[T]]) -> T:
-    """Run something with the rights of a worker, against the servers of the environment or those of a running
-    `trovato run`."""
-
-    async def opened() -> T:
-        async with _open_config(read_config(os.environ), lambda _: None) as config:
-            async with open_kernel(config, role="worker") as rt:
-                return await work(rt)
-
-    configure_logging("WARNING", "auto")
-    return asyncio.run(opened())
-
-
-def _read_server_config() -> Config:
-    config = read_config(os.environ)
-    if not config.database_url:
-        raise ConfigError(
-            ["Set DATABASE_URL and REDIS_URL (docs/configure.md), or use `trovato run`, which brings both."]
-        )
-    return config
-
-
-@asynccontextmanager
-async def _open_config(config: Config, report: Callable[[str], None]) -> AsyncIterator[Config]:
-    """The configuration with the addresses of embedded servers filled in, where it names none of its own."""
-    if config.database_url:
-        yield config
-        return
-    services = EmbeddedServices()
-    try:
-        urls = await services.start(config.var, report)
-        yield replace(
-            config,
-            database_url=urls.database_url,
-            database_url_worker=urls.database_url_worker,
-            database_url_web=urls.database_url_web,
-            redis_url=urls.redis_url,
-        )
-    finally:
-        await services.stop()
+    with_kernel(work)
 
 
 async def _run(config: Config, *, demo: bool) -> None:
@@ -223,7 +115,7 @@ async def _run(config: Config, *, demo: bool) -> None:
     def report(text: str) -> None:
         click.echo(f"{monotonic() - started:6.1f} s  {text}")
 
-    async with _open_config(config, report) as ready:
+    async with open_config(config, report) as ready:
         login_path = (await prepare_site(ready, report)).login_path
         processes = Processes(child_environment(ready, os.environ))
         processes.add_web(listener, ready.web_processes)
@@ -290,6 +182,9 @@ async def _wait_until_healthy(config: Config) -> None:
         await asyncio.sleep(0.05)
     raise Unavailable(f"The site did not answer within {START_TIMEOUT_S:.0f} s. The lines above say why.")
 
+
+main.add_command(user)
+main.add_command(role)
 
 if __name__ == "__main__":
     main()

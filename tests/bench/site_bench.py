@@ -222,3 +222,7 @@ def report(found):
     print(f"cached page / constant of {pages['bytes']} bytes: {pages['cached/constant']:.2f}")
     print(f"page not cached / bare Quart: {pages['uncached/bare']:.2f}")
     print(f"page not cached, one visitor: p50 {pages['uncached idle p50 ms']:.2f} ms")
+
+
+if __name__ == "__main__":
+    report(asyncio.run(measure(os.environ["DATABASE_URL"], os.environ["REDIS_URL"])))

@@ -17,7 +17,7 @@ from kernel.form.item_form import (
 from kernel.form.model import Form, Submission
 from kernel.form.render import render_form
 from kernel.form.token import build_dedupe_key
-from kernel.form.validate import read_values
+from kernel.form.validate import read_values, validate_form
 from kernel.ids import parse_uuid, uuid7
 from kernel.item.access import may_create
 from kernel.item.load import get_item, refuse
@@ -84,7 +84,7 @@ async def add_item(type_name: str, submitted: Submitted | None, document: dict[s
         payload = _read_document(document, item_type, visit, uuid7(), None)
         return await _save_document(visit, payload, created=True)
     form = build_item_form(item_type, None, visit.actor)
-    submission = read_values(form, submitted or {})
+    submission = validate_form(form, visit.session, submitted or {})
     return await _save_form(visit, form, submission, item_type, None)
 
 
@@ -118,7 +118,7 @@ async def edit_item(item_id: str, submitted: Submitted | None, document: dict[st
             visit, _read_document(document, item_type, visit, item.id, item), created=False
         )
     form = build_item_form(item_type, item, visit.actor)
-    submission = read_values(form, submitted or {})
+    submission = validate_form(form, visit.session, submitted or {})
     return await _save_form(visit, form, submission, item_type, item)
 
 
@@ -137,9 +137,8 @@ async def delete_item(item_id: str, submitted: Submitted | None, document: dict[
     if document is not None:
         revision = _read_revision(document.get("revision", str(item.revision_id)))
     else:
-        revision = _read_revision(
-            read_values(build_item_delete_form(item), submitted or {}).values.get("revision")
-        )
+        submission = validate_form(build_item_delete_form(item), visit.session, submitted or {})
+        revision = _read_revision(submission.values.get("revision"))
     job = await submit_and_wait(visit, DELETE_ITEM, DeleteItem(item.id, revision), None)
     if not job.is_finished:
         return answer_unfinished(job, as_json=document is not None)

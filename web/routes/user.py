@@ -17,7 +17,7 @@ from kernel.form.user_forms import (
     build_logout_form,
     build_password_form,
 )
-from kernel.form.validate import read_values
+from kernel.form.validate import read_values, validate_form
 from kernel.jobs import SET_PASSWORD, SetPassword
 from kernel.user.account import check_new_password
 from kernel.user.load import load_user
@@ -26,7 +26,7 @@ from kernel.user.login_link import find_login_link
 from kernel.user.model import User
 from kernel.user.password import hash_password
 from web.guard import Submitted, anybody, changing_route, logged_in
-from web.respond import answer_json, redirect_after_change, show_page
+from web.respond import redirect_after_change, show_page
 from web.visit import Visit, current_visit
 from web.work import answer_unfinished, read_result, submit_and_wait
 
@@ -66,27 +66,21 @@ async def _redisplay_login(submitted: Submitted, stale: StaleForm) -> Response:
 async def login(submitted: Submitted | None, document: dict[str, Any] | None) -> Response:
     visit = current_visit()
     form = build_login_form()
-    if document is not None:
-        submitted = {name: [value] for name, value in document.items() if isinstance(value, str)}
-    submission = read_values(form, submitted or {})
-    if submission.problems and document is not None:
-        raise Invalid(submission.problems)
+    submission = validate_form(form, visit.session, submitted or {})
     if submission.problems:
         return await _show(
             visit, "user/login.html", form, submission.raw, submission.problems, status=Invalid.status
         )
+    values = submission.values
     try:
-        user = await log_in(visit.rt, visit.ctx, submission.values["name"], submission.values["password"])
+        user = await log_in(visit.rt, visit.ctx, values["name"], values["password"])
     except LoginRequired as refused:
-        if document is not None:
-            raise
+        problems = {"": refused.message}
         return await _show(
-            visit, "user/login.html", form, submission.raw, {"": refused.message}, status=LoginRequired.status
+            visit, "user/login.html", form, submission.raw, problems, status=LoginRequired.status
         )
     await _enter(visit, user)
-    if document is not None:
-        return answer_json({"id": str(user.id), "name": user.name})
-    return redirect_after_change(read_destination(submission.values["destination"]))
+    return redirect_after_change(read_destination(values["destination"]))
 
 
 @blueprint.get(LOGOUT_PATH)
@@ -140,7 +134,7 @@ async def change_password(submitted: Submitted | None, document: dict[str, Any] 
     visit = current_visit()
     user = await load_user(visit.rt, visit.actor.id)
     form = build_password_form(has_password=user.has_password)
-    submission = read_values(form, submitted or {})
+    submission = validate_form(form, visit.session, submitted or {})
     values, problems = submission.values, dict(submission.problems)
     if not problems:
         problems = check_new_password(values["password"], values["again"])

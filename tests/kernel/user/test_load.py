@@ -10,7 +10,6 @@ from kernel.errors import NotFound
 from kernel.names import ANONYMOUS_ID, ANONYMOUS_ROLE, AUTHENTICATED_ROLE
 from kernel.user.load import PERMISSIONS_TAG, load_actor, load_anonymous, load_user
 from kernel.user.model import user_tag
-from kernel.user.permission import user_has_permission
 from kernel.user.store import (
     assign_role,
     grant_permission,
@@ -72,9 +71,9 @@ async def test_a_user_has_the_permissions_of_all_roles_together(rt, ada, databas
         "edit own blog content",
         "edit any blog content",
     }
-    assert user_has_permission(actor, "access content")
-    assert user_has_permission(actor, "edit any blog content")
-    assert not user_has_permission(actor, "delete any blog content")
+    assert actor.may("access content")
+    assert actor.may("edit any blog content")
+    assert not actor.may("delete any blog content")
 
 
 @pytest.mark.story("2.6")
@@ -82,10 +81,8 @@ async def test_an_administrator_has_every_permission(rt, ada, database):
     async with database.acquire() as conn:
         await conn.execute("UPDATE users SET is_admin = true WHERE id = $1", ada.id)
     actor = await load_actor(rt, ada.id)
-    assert user_has_permission(actor, "a permission that nobody was ever granted")
-    assert not user_has_permission(
-        replace(actor, is_admin=False), "a permission that nobody was ever granted"
-    )
+    assert actor.may("a permission that nobody was ever granted")
+    assert not replace(actor, is_admin=False).may("a permission that nobody was ever granted")
 
 
 @pytest.mark.story("2.6")
@@ -100,7 +97,7 @@ async def test_strangers_have_the_anonymous_role_and_no_other(rt, ada, database)
     stranger = await load_anonymous(rt)
     assert stranger == Actor(permissions=frozenset({"access content", "post comments"}))
     assert stranger.is_anonymous
-    assert not user_has_permission(stranger, "edit any blog content")
+    assert not stranger.may("edit any blog content")
     # And somebody with an account does not have theirs.
     assert (await load_actor(rt, ada.id)).permissions == {"access content", "change own password"}
 
@@ -113,7 +110,7 @@ async def test_permissions_are_answered_from_the_process_until_a_role_changes(rt
     # Not asked again: it is the same object.
     assert await load_actor(rt, ada.id) is first
     await rt.cache.drop([PERMISSIONS_TAG])
-    assert user_has_permission(await load_actor(rt, ada.id), "edit any blog content")
+    assert (await load_actor(rt, ada.id)).may("edit any blog content")
     async with database.transaction() as tx:
         await revoke_permission(tx.conn, "editor", "edit any blog content")
         await unassign_role(tx.conn, ada.id, "editor")
