@@ -186,8 +186,9 @@ class Call:
         return done
 
     def find_error(self) -> WasmtimeError | None:
-        """Why it ended without a result, once it is done; to be asked once."""
+        """Why it ended without a result, once it is done."""
         pointer = self._error.value
+        self._error.value = None
         return None if pointer is None else _as_error(ctypes.cast(pointer, _ErrorPointer))
 
     def close(self) -> None:
@@ -195,6 +196,7 @@ class Call:
         if self._future is not None:
             _delete_future(self._future)
             self._future = None
+            self.find_error()
 
 
 class Instantiation(Call):
