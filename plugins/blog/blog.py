@@ -57,7 +57,7 @@ def item_view(item: Item) -> RenderElement:
         byline=container(
             _published_on(item),
             markup(f"{_reading_minutes(item)} min read"),
-            markup("Featured", tag="strong", classes="chip chip--info") if item.boolean("field_featured") else None,
+            _badge(item),
             classes="byline",
         ),
         summary=_summary(item),
@@ -115,6 +115,14 @@ def _reading_minutes(item: Item) -> int:
         return given
     words = HTML_TAG.sub(" ", item.text("field_body") or "").split()
     return max(1, round(len(words) / WORDS_PER_MINUTE))
+
+
+def _badge(item: Item) -> RenderElement | None:
+    return (
+        markup("Featured", tag="strong", classes="chip chip--info")
+        if item.boolean("field_featured")
+        else None
+    )
 
 
 def _summary(item: Item) -> RenderElement | None:
