@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from kernel.embedded.place import Place, ensure_reachable, find_package, give_up
 from kernel.embedded.process import (
@@ -27,7 +28,7 @@ DATABASE = "trovato"
 
 _START_TIMEOUT_S = 60.0
 _TRIES = 5
-_SETTINGS = {
+_SETTINGS: Final = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
     "max_connections": "100",

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# Each starts another pytest.
+pytestmark = pytest.mark.timeout(60)
+
 ROOT = Path(__file__).resolve().parents[2]
 
 BAD_TESTS = """
