@@ -118,7 +118,7 @@ async def door(config):
     parts = urlsplit(config.database_url)
     opened = Door(parts.hostname, parts.port or 5432)
     await opened.open()
-    user = f"{parts.username}@" if parts.username else ""
-    opened.url = urlunsplit(parts._replace(netloc=f"{user}127.0.0.1:{opened.port}"))
+    login, at, _ = parts.netloc.rpartition("@")
+    opened.url = urlunsplit(parts._replace(netloc=f"{login}{at}127.0.0.1:{opened.port}"))
     yield opened
     await opened.shut()
