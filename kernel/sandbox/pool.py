@@ -34,6 +34,10 @@ _WARM_UP_PAYLOAD: Final = json.dumps(
 ).encode()
 
 
+# Whoever has just taken an instance is still busy with it, and comes first.
+_REST_S: Final = 0.005
+
+
 class ReadyPool:
     """Creating an instance and its first call cost about 2 ms; taking one from here costs microseconds."""
 
@@ -51,12 +55,12 @@ class ReadyPool:
         instance.state = state
         instance.host_calls = 0
         instance.cpu_ms = 0.0
-        self._start_refill()
+        self.start_refill()
         return instance
 
     async def fill(self) -> None:
         """Wait until the pool is full."""
-        self._start_refill()
+        self.start_refill()
         while self._refill is not None and not self._refill.done():
             await asyncio.wait({self._refill})
 
@@ -81,7 +85,8 @@ class ReadyPool:
         await instance.start()
         return instance
 
-    def _start_refill(self) -> None:
+    def start_refill(self) -> None:
+        """Make what is missing, in the background."""
         if self._closed or len(self._ready) >= self._size:
             return
         if self._refill is None or self._refill.done():
@@ -89,20 +94,22 @@ class ReadyPool:
 
     async def _fill_up(self) -> None:
         while len(self._ready) < self._size:
-            # Requests that are waiting for the event loop come first.
-            await asyncio.sleep(0)
-            instance = await self._create()
+            await asyncio.sleep(_REST_S)
             try:
-                await instance.describe()
-                await self.prepare(instance)
+                self._ready.append(await self._make_ready())
             except PluginError as error:
                 # Whoever takes an instance is told; here nobody listens.
-                instance.close()
                 log.warning(
                     "a plugin's instance could not be prepared", plugin=error.plugin, reason=error.reason
                 )
                 return
-            except BaseException:
-                instance.close()
-                raise
-            self._ready.append(instance)
+
+    async def _make_ready(self) -> Instance:
+        instance = await self._create()
+        try:
+            await instance.describe()
+            await self.prepare(instance)
+        except BaseException:
+            instance.close()
+            raise
+        return instance

@@ -101,6 +101,7 @@ class Sandbox:
             instance.close()
         component = Component(name, artefact.sha256, description, pool)
         self._components.append(component)
+        pool.start_refill()
         return component
 
     async def close(self) -> None:

@@ -2,10 +2,15 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
+import structlog
+from wasmtime.component import Component as NativeComponent
 
 from kernel.errors import PluginError
+from kernel.sandbox import selftest
+from kernel.sandbox.artefact import Artefact
 from kernel.sandbox.host import HostFunction
 from kernel.sandbox.instance import Limits
 from kernel.sandbox.sandbox import Sandbox
@@ -34,6 +39,19 @@ async def test_instances_are_ready_before_anybody_asks(ready_torture, ready_sand
     assert time.perf_counter() - started < 0.01
     assert (instance.cpu_ms, instance.host_calls) == (0.0, 0)
     instance.close()
+
+
+async def test_a_plugin_that_cannot_be_prepared_is_refused_when_it_is_loaded():
+    """It describes itself, and loops when it is warmed up: a tap whose name has seven letters."""
+    ready = await Sandbox.open(FUNCTIONS, cache_dir=VAR / "native", ready_instances=2)
+    moody = selftest.PLUGIN.replace(
+        "(i32.eq (local.get 1) (i32.const 1))", "(i32.eq (local.get 1) (i32.const 7))"
+    )
+    native = NativeComponent(ready.engine.native, moody)
+    with pytest.raises(PluginError) as failure:
+        await ready.add("moody", Artefact(native, ""), Limits(memory_mb=2, cpu_ms=5.0, timeout_s=5.0))
+    assert (failure.value.reason, ready.live_instances) == ("cpu-budget", 0)
+    await ready.close()
 
 
 async def test_a_taken_instance_is_replaced_and_never_comes_back(ready_torture, ready_sandbox):
@@ -85,7 +103,7 @@ async def test_while_it_is_prepared_a_plugin_asks_in_nobodys_name(bench_wasm):
     await sandbox.close()
 
 
-async def test_a_plugin_that_cannot_start_is_refused_when_it_is_loaded(torture_wasm, ready_sandbox):
+async def test_a_plugin_that_does_not_fit_into_its_memory_is_refused(torture_wasm, ready_sandbox):
     limits = Limits(memory_mb=1, cpu_ms=100.0, timeout_s=5.0)
     with pytest.raises(PluginError, match="cannot be linked") as failure:
         await ready_sandbox.load("torture", torture_wasm, limits)
@@ -100,3 +118,17 @@ async def test_whoever_holds_an_instance_when_the_sandbox_closes_finds_it_broken
     await sandbox.close()
     assert instance.broken
     instance.close()
+
+
+async def test_instances_that_cannot_be_made_ready_are_logged_and_made_when_they_are_needed(bench_wasm):
+    """Here, since memory for the second instance is not granted."""
+    sandbox = await Sandbox.open(FUNCTIONS, cache_dir=VAR / "native", ready_instances=2)
+    component = await sandbox.load("bench", bench_wasm, LIMITS)
+    pool = component._pool
+    pool._blueprint = replace(pool._blueprint, limits=replace(LIMITS, memory_mb=1))
+    with structlog.testing.capture_logs() as logs:
+        await component.fill()
+    assert [(line["plugin"], line["reason"]) for line in logs] == [("bench", "link-error")]
+    with pytest.raises(PluginError, match="cannot be linked"):
+        await component.take(Watched())
+    await sandbox.close()
