@@ -16,6 +16,7 @@ from kernel.app.processes import end_with_parent
 from kernel.config import Config, read_config
 from kernel.errors import TrovatoError
 from kernel.log import configure_logging, get_logger
+from kernel.sandbox.selftest import self_test
 from web.app import create_asgi
 
 log = get_logger(__name__)
@@ -42,6 +43,7 @@ async def _serve(config: Config, fd: int | None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    await self_test()
     async with open_kernel(config, role="web") as rt:
         log.info("web process ready", plugins=list(rt.plugins.names))
         await serve(create_asgi(rt), _configure_server(config, fd), shutdown_trigger=stop.wait)  # type: ignore[arg-type]  # Hypercorn's own ASGI types

@@ -12,6 +12,7 @@ from kernel.app.processes import end_with_parent
 from kernel.config import Config, read_config
 from kernel.errors import TrovatoError
 from kernel.log import configure_logging, get_logger
+from kernel.sandbox.selftest import self_test
 from workers.handlers import HANDLERS
 from workers.worker import run_worker
 
@@ -24,6 +25,7 @@ async def serve(config: Config) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    await self_test()
     async with open_kernel(config, role="worker") as rt:
         await run_worker(rt, HANDLERS, stop)
 
