@@ -26,7 +26,7 @@ from kernel.runtime import Runtime
 START_TIMEOUT_S: Final = 60.0
 
 
-@click.group(cls=CommandGroup)
+@click.group(cls=CommandGroup, commands=[user, role])
 def main() -> None:
     """Trovato, a content platform. Settings come from the environment: docs/configure.md."""
 
@@ -182,9 +182,6 @@ async def _wait_until_healthy(config: Config) -> None:
         await asyncio.sleep(0.05)
     raise Unavailable(f"The site did not answer within {START_TIMEOUT_S:.0f} s. The lines above say why.")
 
-
-main.add_command(user)
-main.add_command(role)
 
 if __name__ == "__main__":
     main()

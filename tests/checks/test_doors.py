@@ -33,7 +33,13 @@ DOORS: Final = {
     "werkzeug": ("web/",),
 }
 # Only what starts a process may look at its environment; everybody else is handed a Config.
-STARTERS: Final = ("kernel/__main__.py", "kernel/embedded/", "web/serve.py", "workers/__main__.py")
+STARTERS: Final = (
+    "kernel/__main__.py",
+    "kernel/app/command.py",
+    "kernel/embedded/",
+    "web/serve.py",
+    "workers/__main__.py",
+)
 ENVIRONMENT: Final = frozenset({"os.environ", "os.getenv", "os.putenv", "os.environb"})
 
 
