@@ -71,7 +71,7 @@ async def show_page(
         **variables,
     )
     response = PageResponse(html, status, content_type="text/html; charset=utf-8")
-    if tags is not None and visit.session is None and not visit.is_token:
+    if tags is not None and visit.session is None and not visit.is_token and not visit.has_gaps:
         # The menu and every decision on the page depend on what strangers may do.
         response.tags = frozenset({*tags, *visit.tags, PERMISSIONS_TAG})
     return response

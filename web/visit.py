@@ -1,5 +1,6 @@
 """One request as the routes see it: who asks, with which session, over which snapshot, and what the page depends on."""
 
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 
@@ -8,7 +9,7 @@ from quart import g, request
 from kernel.config import Config
 from kernel.context import Actor, Context
 from kernel.db.pool import Connection
-from kernel.errors import Forbidden, LoginRequired
+from kernel.errors import Forbidden, LoginRequired, PluginError
 from kernel.names import LIVE
 from kernel.runtime import Runtime
 from kernel.shared.session import Session, Sessions
@@ -19,16 +20,16 @@ from kernel.user.token import find_token_actor
 
 @dataclass(slots=True)
 class Visit:
-    """`generation` is the cache generation known before anything was read; `tags` collects what the page shows."""
+    """`tags` collects what the page shows; `has_gaps` is true when a plugin's part is missing from it."""
 
     rt: Runtime
     sessions: Sessions
     ctx: Context
     session: Session | None
     is_token: bool
-    generation: int
     tags: set[str] = field(default_factory=set)
     set_cookie: str | None = None
+    has_gaps: bool = False
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _conn: "Connection | None" = None
     _scope: TapScope | None = None
@@ -63,6 +64,12 @@ class Visit:
             self.ctx = replace(self.ctx, session_key=self.session.key)
         return self.session
 
+    def note_failures(self, failures: Iterable[PluginError]) -> list[str]:
+        """What to show of them: sentences for administrators, nothing for others. A page with gaps is not kept."""
+        messages = [failure.message for failure in failures]
+        self.has_gaps = self.has_gaps or bool(messages)
+        return messages if self.actor.is_admin else []
+
     def require(self, permission: str) -> None:
         """Raises LoginRequired for a stranger, Forbidden for anybody else without the permission."""
         if self.actor.may(permission):
@@ -96,13 +103,12 @@ async def open_visit(rt: Runtime, sessions: Sessions, request_id: str) -> Visit:
             raise LoginRequired("This API token is unknown or has expired.")
         await rt.cache.refresh()
         ctx = Context(actor=actor, request_id=request_id)
-        return Visit(rt, sessions, ctx, None, is_token=True, generation=rt.cache.generation())
+        return Visit(rt, sessions, ctx, None, is_token=True)
     session: Session | None = None
     cookie = request.cookies.get(cookie_name(rt.config), "")
     if cookie:
         session, generation = await sessions.load(cookie)
         await rt.cache.observe(generation)
-    generation = rt.cache.generation()
     if session is not None and session.user_id is not None:
         actor = await load_actor(rt, session.user_id)
     else:
@@ -113,4 +119,4 @@ async def open_visit(rt: Runtime, sessions: Sessions, request_id: str) -> Visit:
         request_id=request_id,
         session_key=session.key if session else None,
     )
-    return Visit(rt, sessions, ctx, session, is_token=False, generation=generation)
+    return Visit(rt, sessions, ctx, session, is_token=False)

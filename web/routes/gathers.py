@@ -72,5 +72,5 @@ async def build_gather_variables(visit: Visit, page: GatherPage) -> dict[str, An
             {"item": view.item, "item_type": view.item_type, "content": render_parts(view)} for view in views
         ],
         "pager": page,
-        "failures": [str(failure) for failure in failures] if visit.actor.is_admin else [],
+        "failures": visit.note_failures(failures),
     }

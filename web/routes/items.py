@@ -15,6 +15,7 @@ from kernel.item_type.load import ITEM_TYPES_TAG
 from kernel.log import get_logger
 from kernel.render.renderer import item_suggestions
 from kernel.render.tree import render_tree
+from kernel.user.model import user_tag
 from web.respond import answer_json, show_page, wants_json
 from web.visit import current_visit
 
@@ -41,12 +42,12 @@ async def show_item(item_id: str) -> Response:
     return await show_page(
         item_suggestions(item.type, str(item.id)),
         title=item.title,
-        tags=[item.tag, ITEM_TYPES_TAG, f"user:{item.author_id}"],
+        tags=[item.tag, ITEM_TYPES_TAG, user_tag(item.author_id)],
         item=item,
         item_type=views[0].item_type,
         content=render_parts(views[0]),
         tasks=_list_tasks(ctx.actor, item),
-        failures=[str(failure) for failure in failures] if ctx.actor.is_admin else [],
+        failures=visit.note_failures(failures),
     )
 
 

@@ -33,7 +33,7 @@ async def show_plugin_page(path: str) -> Response:
             page = await get_page(await visit.scope(), match)
         except PluginError as failure:
             # The page stands without the plugin's part; what it lists is the kernel's own.
-            failures = [str(failure)] if visit.actor.is_admin else []
+            failures = visit.note_failures([failure])
         else:
             title = page.title
             content = render_tree(page.content).html if page.content is not None else None
@@ -48,7 +48,7 @@ async def show_plugin_page(path: str) -> Response:
         "plugin_page.html",
         title=title,
         breadcrumbs=[("Home", "/"), *crumbs],
-        tags=() if not entry.permission and not failures else None,
+        tags=(),
         content=content,
         **listing | {"failures": [*failures, *listing["failures"]]},
     )
