@@ -15,7 +15,7 @@ from kernel.app.command import CommandGroup, open_config, read_server_config, wi
 from kernel.app.open import open_kernel
 from kernel.app.people import role, user
 from kernel.app.prepare import build_administrator_context, build_plugins, prepare_site
-from kernel.app.processes import Processes, child_environment, open_listener
+from kernel.app.processes import Processes, open_listener
 from kernel.config import Config, read_config
 from kernel.db.migrate import pending
 from kernel.demo.seed import seed_demo
@@ -117,7 +117,7 @@ async def _run(config: Config, *, demo: bool) -> None:
 
     async with open_config(config, report) as ready:
         login_path = (await prepare_site(ready, report)).login_path
-        processes = Processes(child_environment(ready, os.environ))
+        processes = Processes(ready, os.environ)
         processes.add_web(listener, ready.web_processes)
         processes.add_workers(ready.worker_processes)
         await processes.start()
@@ -138,7 +138,7 @@ async def _run(config: Config, *, demo: bool) -> None:
 
 
 async def _supervise(config: Config, *, web: int, workers: int) -> None:
-    processes = Processes(child_environment(config, os.environ))
+    processes = Processes(config, os.environ)
     # Held until the end: a socket that nobody refers to is closed, under the processes that were given its number.
     listener = open_listener(config) if web else None
     if listener is not None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Final
 
-from kernel.config import Config
+from kernel.config import Config, Role
 from kernel.errors import ConfigError
 from kernel.log import get_logger
 
@@ -33,6 +33,7 @@ PROJECT_ROOT: Final = Path(__file__).resolve().parents[2]
 class _Child:
     name: str
     module: str
+    role: Role
     fds: tuple[int, ...] = ()
     process: asyncio.subprocess.Process | None = None
     started: float = 0.0
@@ -41,20 +42,22 @@ class _Child:
 
 @dataclass(slots=True)
 class Processes:
-    """Children inherit `environment`; web processes share one listening socket, so that any number serves one port."""
+    """`base` is the environment that children get, with what `config` says in it. Web processes share one listening
+    socket, so that any number serves one port."""
 
-    environment: Mapping[str, str]
+    config: Config
+    base: Mapping[str, str]
     _children: list[_Child] = field(default_factory=list)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add_web(self, listener: socket.socket, count: int) -> None:
         self._children += [
-            _Child(f"web {number + 1}", "web", (listener.fileno(),)) for number in range(count)
+            _Child(f"web {number + 1}", "web", "web", (listener.fileno(),)) for number in range(count)
         ]
 
     def add_workers(self, count: int) -> None:
-        self._children += [_Child(f"worker {number + 1}", "workers") for number in range(count)]
+        self._children += [_Child(f"worker {number + 1}", "workers", "worker") for number in range(count)]
 
     async def start(self) -> None:
         for child in self._children:
@@ -84,7 +87,7 @@ class Processes:
             child.module,
             *(f"--fd={fd}" for fd in child.fds),
             cwd=PROJECT_ROOT,
-            env=dict(self.environment),
+            env=child_environment(self.config, self.base, child.role),
             pass_fds=child.fds,
             # A Ctrl-C in the terminal reaches the parent alone, which then ends its children in order.
             start_new_session=True,
@@ -138,13 +141,13 @@ def end_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def child_environment(config: Config, base: Mapping[str, str]) -> dict[str, str]:
-    """What the children read: the parent's environment, with the addresses of embedded services filled in."""
+def child_environment(config: Config, base: Mapping[str, str], role: Role) -> dict[str, str]:
+    """What a child reads: the parent's environment with the addresses that the configuration ended up with. A child is
+    told the login of its own role alone."""
+    environment = {name: value for name, value in base.items() if not name.startswith("DATABASE_URL")}
     return {
-        **base,
-        "DATABASE_URL": config.database_url,
-        "DATABASE_URL_WEB": config.database_url_web,
-        "DATABASE_URL_WORKER": config.database_url_worker,
+        **environment,
+        "DATABASE_URL": config.url_for_role(role),
         "REDIS_URL": config.redis_url,
         "TROVATO_VAR": str(config.var),
         "LOG_LEVEL": config.log_level,

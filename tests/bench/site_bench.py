@@ -15,7 +15,7 @@ import psutil
 
 from kernel.app.open import open_kernel
 from kernel.app.prepare import build_administrator_context, prepare_site
-from kernel.app.processes import PROJECT_ROOT, Processes, child_environment, open_listener
+from kernel.app.processes import PROJECT_ROOT, Processes, open_listener
 from kernel.config import Config
 from kernel.user.account import create_api_token
 from tests.bench.load import read_cpu_s, run_load, wait_for_port
@@ -56,7 +56,7 @@ async def running_site(database_url, redis_url):
     )
     await prepare_site(config, lambda _: None)
     environment = {**os.environ, "PORT": str(config.port), "REDIS_PREFIX": name, "TROVATO_HOST": config.host}
-    processes = Processes(child_environment(config, environment))
+    processes = Processes(config, environment)
     listener = open_listener(config)
     processes.add_web(listener, 1)
     processes.add_workers(1)

@@ -236,8 +236,8 @@ def test_no_input_raises_and_what_is_good_can_be_stored(form, submitted):
     "text", ["a\u0301\u0316" * 600_000, "\x00" * 2_000_000, "9" * 2_000_000, "\u00e9" * 2_000_000]
 )
 def test_a_huge_value_is_refused_quickly(form, text):
-    begun = time.perf_counter()
+    begun = time.process_time()
     submission = read_values(form, {name: [text] for name in GOOD})
-    # Milliseconds; the margin is for a busy machine, and far below what a quadratic step would take.
-    assert time.perf_counter() - begun < 1.0
+    # Of this process, which a busy machine does not stretch; a quadratic step would take minutes.
+    assert time.process_time() - begun < 1.0
     assert set(submission.problems) == {*GOOD} - {"body__format", "agreed"}
