@@ -9,19 +9,16 @@ from kernel.item_type.store import select_item_types
 from kernel.runtime import Runtime
 
 ITEM_TYPES_TAG: Final = "item_types"
-_CACHE_KEY: Final = "item_types"
 
 
 async def list_item_types(rt: Runtime, _ctx: Context) -> tuple[ItemType, ...]:
     """All of them, by label."""
-    cached = rt.cache.get_local(_CACHE_KEY)
-    if isinstance(cached, tuple):
-        return cached
-    generation = rt.cache.generation()
-    async with rt.db.acquire() as conn:
-        types = await select_item_types(conn)
-    rt.cache.put_local(_CACHE_KEY, types, [ITEM_TYPES_TAG], rt.config.cache_ttl_s, generation)
-    return types
+
+    async def load() -> tuple[ItemType, ...]:
+        async with rt.db.acquire() as conn:
+            return await select_item_types(conn)
+
+    return await rt.cache.remember("item_types", [ITEM_TYPES_TAG], rt.config.cache_ttl_s, load)
 
 
 async def get_item_type(rt: Runtime, ctx: Context, name: str) -> ItemType:

@@ -23,7 +23,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from kernel.errors import Unavailable
 from kernel.log import get_logger
@@ -34,6 +34,8 @@ from kernel.shared.cache_scripts import DROP, DROP_TOPIC, GET, POLL, PUT, STATE_
 from kernel.shared.connection import AWAY, Script, Shared, unavailable
 from kernel.shared.drops import Drops, short_name, short_names
 from kernel.shared.local import LocalTier
+
+T = TypeVar("T")
 
 log = get_logger(__name__)
 
@@ -232,6 +234,19 @@ class Cache:
         `generation`."""
         ttl_s = min(ttl_s, self._max_ttl_s)
         self._local.put("local:" + key, value, short_names(tags), ttl_s, generation, size_bytes=size_bytes)
+
+    async def remember(
+        self, key: str, tags: Collection[str], ttl_s: float, load: Callable[[], Awaitable[T]]
+    ) -> T:
+        """The object that this process keeps under the key, else what `load` reads now; None is not kept."""
+        kept = self.get_local(key)
+        if kept is not None:
+            return cast("T", kept)
+        generation = self.generation()
+        loaded = await load()
+        if loaded is not None:
+            self.put_local(key, loaded, tags, ttl_s, generation)
+        return loaded
 
     async def get_or_build(self, key: str, build: Callable[[], Awaitable[Built]], ttl_s: float) -> bytes:
         """The cached value, or what `build` makes of current data; those who ask meanwhile share one build.

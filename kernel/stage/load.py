@@ -9,19 +9,16 @@ from kernel.stage.model import LIVE_STAGE, Stage
 from kernel.stage.store import select_stages
 
 STAGES_TAG: Final = "stages"
-_CACHE_KEY: Final = "stages"
 
 
 async def list_stages(rt: Runtime, _ctx: Context) -> tuple[Stage, ...]:
     """All of them, live first."""
-    cached = rt.cache.get_local(_CACHE_KEY)
-    if isinstance(cached, tuple):
-        return cached
-    generation = rt.cache.generation()
-    async with rt.db.acquire() as conn:
-        stages = await select_stages(conn)
-    rt.cache.put_local(_CACHE_KEY, stages, [STAGES_TAG], rt.config.cache_ttl_s, generation)
-    return stages
+
+    async def load() -> tuple[Stage, ...]:
+        async with rt.db.acquire() as conn:
+            return await select_stages(conn)
+
+    return await rt.cache.remember("stages", [STAGES_TAG], rt.config.cache_ttl_s, load)
 
 
 async def get_stage(rt: Runtime, ctx: Context, stage_id: str) -> Stage:

@@ -34,14 +34,9 @@ async def load_user(rt: Runtime, user_id: UUID) -> User:
 
 
 async def _find_actor(rt: Runtime, user_id: UUID) -> Actor | None:
-    key = f"actor:{user_id}"
-    cached = rt.cache.get_local(key)
-    if isinstance(cached, Actor):
-        return cached
-    generation = rt.cache.generation()
-    async with rt.db.acquire() as conn:
-        actor = await select_actor(conn, user_id)
-    if actor is not None:
-        tags = [user_tag(user_id), PERMISSIONS_TAG]
-        rt.cache.put_local(key, actor, tags, rt.config.cache_ttl_s, generation)
-    return actor
+    async def load() -> Actor | None:
+        async with rt.db.acquire() as conn:
+            return await select_actor(conn, user_id)
+
+    tags = [user_tag(user_id), PERMISSIONS_TAG]
+    return await rt.cache.remember(f"actor:{user_id}", tags, rt.config.cache_ttl_s, load)
