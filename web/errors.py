@@ -53,7 +53,8 @@ async def answer_error(error: TrovatoError) -> Response:
     """The same error as JSON for programs and as a page for people; a stranger who needs a login is sent there."""
     if error.status >= 500:
         log.error("a request failed", code=error.code, message=error.message, detail=error.detail)
-    is_page = not wants_json()
+    # Who shows a token is a program, and has no use for a login page.
+    is_page = not wants_json() and "Authorization" not in request.headers
     if isinstance(error, LoginRequired) and is_page and request.method == "GET":
         here = request.full_path.rstrip("?")
         return redirect_after_change(f"{LOGIN_PATH}?destination={quote(here, safe='/')}")

@@ -101,8 +101,10 @@ async def test_a_body_that_is_too_large_is_refused(program, stored):
 async def test_a_forged_token_is_refused(site):
     async with site.client(token="trovato_" + "A" * 43) as program:
         answer = await program.post("/item/add/page", json={"title": "x"})
-    assert answer.status_code == 401
-    assert "unknown or has expired" in answer.json()["error"]["message"]
+        page = await program.get("/")
+    for refused in (answer, page):
+        assert refused.status_code == 401
+        assert "unknown or has expired" in refused.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(
