@@ -9,7 +9,8 @@ from quart import g, request
 from kernel.config import Config
 from kernel.context import Actor, Context
 from kernel.db.pool import Connection
-from kernel.errors import Forbidden, LoginRequired, PluginError
+from kernel.errors import LoginRequired, PluginError
+from kernel.item.load import refuse
 from kernel.names import LIVE
 from kernel.runtime import Runtime
 from kernel.shared.session import Session, Sessions
@@ -72,11 +73,8 @@ class Visit:
 
     def require(self, permission: str) -> None:
         """Raises LoginRequired for a stranger, Forbidden for anybody else without the permission."""
-        if self.actor.may(permission):
-            return
-        if self.actor.is_anonymous:
-            raise LoginRequired("Please log in to continue.")
-        raise Forbidden("You do not have permission to do this.")
+        if not self.actor.may(permission):
+            refuse(self.ctx, "You do not have permission to do this.")
 
     def require_login(self) -> None:
         if self.actor.is_anonymous:

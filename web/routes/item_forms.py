@@ -6,7 +6,7 @@ from uuid import UUID
 
 from quart import Blueprint, Response
 
-from kernel.errors import BadInput, Invalid, LoginRequired, NotFound, StaleForm
+from kernel.errors import BadInput, Invalid, NotFound, StaleForm
 from kernel.form.item_form import (
     build_item_delete_form,
     build_item_form,
@@ -26,7 +26,7 @@ from kernel.item.values import check_values
 from kernel.item_type.load import get_item_type
 from kernel.item_type.model import ItemType
 from kernel.jobs import DELETE_ITEM, SAVE_ITEM, DeleteItem, SaveItem
-from web.guard import Submitted, changing_route
+from web.guard import Submitted, changing_route, logged_in
 from web.respond import answer_json, list_quick_add, redirect_after_change, show_page
 from web.routes.items import read_item_id
 from web.visit import Visit, current_visit
@@ -42,12 +42,6 @@ def _may_add(visit: Visit, arguments: Mapping[str, Any]) -> None:
     # An unknown type is answered as such, by the handler, to those who may know the types.
     if not may_create(visit.actor, arguments["type_name"]):
         refuse(visit.ctx, f"You may not create {arguments['type_name'][:40]} content.")
-
-
-def _may_try(visit: Visit, _arguments: Mapping[str, Any]) -> None:
-    """Whether this item may be changed is decided where it is loaded; strangers never may."""
-    if visit.actor.is_anonymous:
-        raise LoginRequired("Please log in to continue.")
 
 
 @blueprint.get("/item/add")
@@ -107,7 +101,7 @@ async def _redisplay_edit(item_id: str, submitted: Submitted, stale: StaleForm) 
 
 
 @changing_route(
-    blueprint, "/item/<item_id>/edit", form_id="item_form", access=_may_try, redisplay=_redisplay_edit
+    blueprint, "/item/<item_id>/edit", form_id="item_form", access=logged_in, redisplay=_redisplay_edit
 )
 async def edit_item(item_id: str, submitted: Submitted | None, document: dict[str, Any] | None) -> Response:
     visit = current_visit()
@@ -130,7 +124,7 @@ async def show_delete_form(item_id: str) -> Response:
     return await _show_form(visit, form, {}, {}, item=item, template="item_delete.html")
 
 
-@changing_route(blueprint, "/item/<item_id>/delete", form_id="item_delete", access=_may_try)
+@changing_route(blueprint, "/item/<item_id>/delete", form_id="item_delete", access=logged_in)
 async def delete_item(item_id: str, submitted: Submitted | None, document: dict[str, Any] | None) -> Response:
     visit = current_visit()
     item = await get_item(visit.rt, visit.ctx, await visit.conn(), read_item_id(item_id), "delete")
