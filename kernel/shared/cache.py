@@ -256,6 +256,9 @@ class Cache:
         """
         while True:
             value = await self.get(key)
+            if value is None:
+                # A build may have ended between the answer of Redis and now.
+                value = cast("bytes | None", self._local.get("shared:" + key))
             if value is not None:
                 return value
             under_way = self._building.get(key)
