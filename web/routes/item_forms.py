@@ -26,7 +26,9 @@ from kernel.item.values import check_values
 from kernel.item_type.load import get_item_type
 from kernel.item_type.model import ItemType
 from kernel.jobs import DELETE_ITEM, SAVE_ITEM, DeleteItem, SaveItem
+from kernel.ledger.model import Job
 from web.guard import Submitted, changing_route, logged_in
+from web.repeat import find_earlier_job, read_repeat_key
 from web.respond import answer_json, list_quick_add, redirect_after_change, show_page
 from web.routes.items import read_item_id
 from web.visit import Visit, current_visit
@@ -75,8 +77,12 @@ async def add_item(type_name: str, submitted: Submitted | None, document: dict[s
     visit = current_visit()
     item_type = await get_item_type(visit.rt, visit.ctx, type_name)
     if document is not None:
-        payload = _read_document(document, item_type, visit, uuid7(), None)
-        return await _save_document(visit, payload, created=True)
+        key = read_repeat_key(visit, document)
+        job = await find_earlier_job(visit, key)
+        if job is None:
+            payload = _read_document(document, item_type, visit, uuid7(), None)
+            job = await submit_and_wait(visit, SAVE_ITEM, payload, key)
+        return _answer_saved(job, 201)
     form = build_item_form(item_type, None, visit.actor)
     submission = validate_form(form, visit.session, submitted or {})
     return await _save_form(visit, form, submission, item_type, None)
@@ -105,12 +111,15 @@ async def _redisplay_edit(item_id: str, submitted: Submitted, stale: StaleForm) 
 )
 async def edit_item(item_id: str, submitted: Submitted | None, document: dict[str, Any] | None) -> Response:
     visit = current_visit()
+    key = read_repeat_key(visit, document) if document is not None else None
+    earlier = await find_earlier_job(visit, key)
+    if earlier is not None:
+        return _answer_saved(earlier, 200)
     item = await get_item(visit.rt, visit.ctx, await visit.conn(), read_item_id(item_id), "edit")
     item_type = await get_item_type(visit.rt, visit.ctx, item.type)
     if document is not None:
-        return await _save_document(
-            visit, _read_document(document, item_type, visit, item.id, item), created=False
-        )
+        payload = _read_document(document, item_type, visit, item.id, item)
+        return _answer_saved(await submit_and_wait(visit, SAVE_ITEM, payload, key), 200)
     form = build_item_form(item_type, item, visit.actor)
     submission = validate_form(form, visit.session, submitted or {})
     return await _save_form(visit, form, submission, item_type, item)
@@ -127,21 +136,30 @@ async def show_delete_form(item_id: str) -> Response:
 @changing_route(blueprint, "/item/<item_id>/delete", form_id="item_delete", access=logged_in)
 async def delete_item(item_id: str, submitted: Submitted | None, document: dict[str, Any] | None) -> Response:
     visit = current_visit()
-    item = await get_item(visit.rt, visit.ctx, await visit.conn(), read_item_id(item_id), "delete")
     if document is not None:
-        revision = _read_revision(document.get("revision", str(item.revision_id)))
-    else:
-        submission = validate_form(build_item_delete_form(item), visit.session, submitted or {})
-        revision = _read_revision(submission.values.get("revision"))
+        return await _delete_by_document(visit, read_item_id(item_id), document)
+    item = await get_item(visit.rt, visit.ctx, await visit.conn(), read_item_id(item_id), "delete")
+    submission = validate_form(build_item_delete_form(item), visit.session, submitted or {})
+    revision = _read_revision(submission.values.get("revision"))
     job = await submit_and_wait(visit, DELETE_ITEM, DeleteItem(item.id, revision), None)
     if not job.is_finished:
-        return answer_unfinished(job, as_json=document is not None)
-    result = read_result(job)
-    raise_refusal(result)
-    if document is not None:
-        return answer_json({"deleted": str(item.id)})
+        return answer_unfinished(job, as_json=False)
+    raise_refusal(read_result(job))
     await visit.sessions.add_flash(await visit.need_session(), "success", f"“{item.title}” was deleted.")
     return redirect_after_change("/admin/content" if visit.actor.may("access content overview") else "/")
+
+
+async def _delete_by_document(visit: Visit, item_id: UUID, document: Mapping[str, Any]) -> Response:
+    key = read_repeat_key(visit, document)
+    job = await find_earlier_job(visit, key)
+    if job is None:
+        item = await get_item(visit.rt, visit.ctx, await visit.conn(), item_id, "delete")
+        revision = _read_revision(document.get("revision", str(item.revision_id)))
+        job = await submit_and_wait(visit, DELETE_ITEM, DeleteItem(item_id, revision), key)
+    if not job.is_finished:
+        return answer_unfinished(job, as_json=True)
+    raise_refusal(read_result(job))
+    return answer_json({"deleted": str(item_id)})
 
 
 def _read_revision(text: object) -> UUID:
@@ -200,8 +218,7 @@ def _read_document(
     )
 
 
-async def _save_document(visit: Visit, payload: SaveItem, *, created: bool) -> Response:
-    job = await submit_and_wait(visit, SAVE_ITEM, payload, None)
+def _answer_saved(job: Job, status: int) -> Response:
     if not job.is_finished:
         return answer_unfinished(job, as_json=True)
     result = read_result(job)
@@ -212,7 +229,7 @@ async def _save_document(visit: Visit, payload: SaveItem, *, created: bool) -> R
         "path": result["path"],
         "warnings": result["warnings"],
     }
-    return answer_json(data, 201 if created else 200, {"Location": result["path"]})
+    return answer_json(data, status, {"Location": result["path"]})
 
 
 async def _save_form(
