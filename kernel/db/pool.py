@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+from time import perf_counter
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -11,7 +12,10 @@ import orjson
 
 from kernel.config import Role
 from kernel.db.connect import DISCONNECTED, REFUSED, explain_refusal
+from kernel.db.timing import QueryClock, make_connection_class
 from kernel.log import get_logger
+from kernel.metrics import Metrics
+from kernel.profile import note_time
 
 Connection: TypeAlias = (
     "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
@@ -42,6 +46,14 @@ class Transaction:
                 log.exception("work after a commit failed")
 
 
+class PoolSize(NamedTuple):
+    """Connections of a pool: those in use, those that wait for work, and the most there may be."""
+
+    in_use: int
+    idle: int
+    limit: int
+
+
 class Database:
     """The pool of one process."""
 
@@ -50,7 +62,13 @@ class Database:
 
     @classmethod
     async def open(
-        cls, url: str, *, role: Role, max_size: int = 10, statement_timeout_s: float = 30.0
+        cls,
+        url: str,
+        *,
+        role: Role,
+        max_size: int = 10,
+        statement_timeout_s: float = 30.0,
+        metrics: Metrics | None = None,
     ) -> "Database":
         """Connect as `role`. Raises Unavailable or ConfigError: they name the server, never the password."""
         try:
@@ -60,6 +78,7 @@ class Database:
                 max_size=max_size,
                 init=_prepare_connection,
                 reset=_keep_connection,
+                connection_class=make_connection_class(QueryClock(metrics)),
                 timeout=10,
                 command_timeout=statement_timeout_s + 5,
                 server_settings={
@@ -81,15 +100,22 @@ class Database:
         except TimeoutError:
             self._pool.terminate()
 
+    @property
+    def size(self) -> PoolSize:
+        idle = self._pool.get_idle_size()
+        return PoolSize(self._pool.get_size() - idle, idle, self._pool.get_max_size())
+
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Connection]:
         """A connection on which every statement commits by itself."""
+        asked = perf_counter()
         async with self._pool.acquire() as conn:
+            note_time("database", perf_counter() - asked, count=0)
             yield conn
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        async with self._pool.acquire() as conn:
+        async with self.acquire() as conn:
             async with conn.transaction():
                 tx = Transaction(conn)
                 yield tx
@@ -98,7 +124,7 @@ class Database:
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
         """One consistent state to read a page from, however many statements it takes."""
-        async with self._pool.acquire() as conn:
+        async with self.acquire() as conn:
             async with conn.transaction(isolation="repeatable_read", readonly=True):
                 yield conn
 

@@ -11,7 +11,7 @@ from tests.checks.sources import Source, parse_all, refuse
 
 # docs/architecture.md draws this table and says why it is as it is.
 FLOORS: Final = (
-    ("errors", "names", "ids", "clock", "context", "jobs", "config", "log", "metrics"),
+    ("errors", "names", "ids", "clock", "context", "jobs", "config", "log", "metrics", "profile"),
     ("db", "shared", "queue", "sandbox", "embedded"),
     ("render", "tap", "plugin", "ledger", "runtime"),
     ("setting", "user", "item_type", "category", "stage", "alias", "menu", "file", "item"),
