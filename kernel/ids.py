@@ -2,6 +2,7 @@
 
 import os
 import time
+from datetime import datetime
 from uuid import UUID
 
 
@@ -14,6 +15,11 @@ def uuid7() -> UUID:
     value |= 0b10 << 62
     value |= random & 0x3FFFFFFFFFFFFFFF
     return UUID(int=value)
+
+
+def first_uuid7(moment: datetime) -> UUID:
+    """What no id made at this moment or later is below, for asking the order of ids about time."""
+    return UUID(int=(int(moment.timestamp() * 1000) & 0xFFFFFFFFFFFF) << 80)
 
 
 def parse_uuid(text: str) -> UUID | None:

@@ -66,8 +66,20 @@ class SetPassword:
 
 
 @dataclass(frozen=True, slots=True)
+class RetryJob:
+    """Asked for by the actor of this job, who is checked again when it is done."""
+
+    job_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class JobKind:
-    """`timeout_s` is the whole attempt; `max_attempts` counts claims, the last failure leaves the job dead."""
+    """`timeout_s` is one attempt as a whole. `max_attempts` counts tries that failed since the job last got
+    further; the last one leaves the job dead.
+
+    Each step of `priority` lets a job be taken as if it had come ten minutes earlier, so that nothing waits for
+    ever. `at_once` is how many jobs of the kind, and of one group, may run at the same time in the whole site.
+    """
 
     name: str
     payload: type
@@ -75,6 +87,8 @@ class JobKind:
     timeout_s: float
     max_attempts: int
     idempotence: str = field(compare=False)
+    priority: int = field(default=0, kw_only=True)
+    at_once: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.lane == "interactive" and self.timeout_s > 60:
@@ -97,8 +111,11 @@ RECORD_LOGIN: Final = JobKind(
     "record_login", RecordLogin, "background", 10, 5, "only ever moves the time forward"
 )
 SET_PASSWORD: Final = JobKind("set_password", SetPassword, "interactive", 10, 5, "sets the same hash again")
+RETRY_JOB: Final = JobKind(
+    "retry_job", RetryJob, "interactive", 10, 5, "a job that waits or runs is left as it is"
+)
 
 JOB_KINDS: Final = {
     kind.name: kind
-    for kind in (SAVE_ITEM, DELETE_ITEM, INDEX_ITEM, RUN_ITEM_TAPS, RECORD_LOGIN, SET_PASSWORD)
+    for kind in (SAVE_ITEM, DELETE_ITEM, INDEX_ITEM, RUN_ITEM_TAPS, RECORD_LOGIN, SET_PASSWORD, RETRY_JOB)
 }

@@ -13,7 +13,7 @@ from arq.constants import job_key_prefix
 from arq.jobs import serialize_job
 from arq.utils import timestamp_ms
 
-from kernel.jobs import Lane
+from kernel.jobs import JobKind, Lane
 from kernel.log import get_logger
 
 log = get_logger(__name__)
@@ -37,6 +37,9 @@ WORK_QUEUED: Final = "work-queued"
 # A delivery that nobody took in this time is forgotten by Redis; the sweeper makes the next one.
 EXPIRES_S: Final = 3600
 
+# A lane is taken in the order of arrival; one step of priority is worth this much of waiting.
+PRIORITY_STEP_MS: Final = 600_000
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -45,7 +48,7 @@ class Delivery:
 
     job_id: UUID
     number: int
-    lane: Lane
+    kind: JobKind
 
     @property
     def arq_id(self) -> str:
@@ -75,9 +78,9 @@ class Queue:
     def name(self, lane: Lane) -> str:
         return f"{self._prefix}:queue:{lane}"
 
-    async def put(self, job_id: UUID, delivery: int, lane: Lane) -> bool:
+    async def put(self, job_id: UUID, number: int, kind: JobKind) -> bool:
         """Whether Redis took it; when not, the sweeper repeats it from the ledger."""
-        return await self.put_all([Delivery(job_id, delivery, lane)])
+        return await self.put_all([Delivery(job_id, number, kind)])
 
     async def put_all(self, deliveries: Sequence[Delivery]) -> bool:
         """All of them and the wake-up in one round trip; putting a delivery twice is harmless."""
@@ -89,8 +92,9 @@ class Queue:
                         FUNCTION, (str(delivery.job_id),), {}, None, now_ms, serializer=orjson.dumps
                     )
                     pipe.psetex(job_key_prefix + delivery.arq_id, EXPIRES_S * 1000, body)
-                    pipe.zadd(self.name(delivery.lane), {delivery.arq_id: now_ms})
-                for lane in sorted({delivery.lane for delivery in deliveries}):
+                    rank = now_ms - delivery.kind.priority * PRIORITY_STEP_MS
+                    pipe.zadd(self.name(delivery.kind.lane), {delivery.arq_id: rank})
+                for lane in sorted({delivery.kind.lane for delivery in deliveries}):
                     pipe.publish(self._bus, WORK_QUEUED.encode() + b"\n" + orjson.dumps({"lane": lane}))
                 await pipe.execute()
         except REDIS_ERRORS as error:

@@ -8,7 +8,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from arq.constants import in_progress_key_prefix
-from arq.utils import timestamp_ms
 from arq.worker import Worker
 
 from kernel.jobs import Lane
@@ -74,7 +73,7 @@ class LaneWorker(Worker):
             return
         async with asyncio.timeout(COMMAND_S):
             waiting: list[bytes] = await self.pool.zrangebyscore(
-                self.queue_name, min="-inf", max=timestamp_ms(), start=0, num=self.queue_read_limit
+                self.queue_name, min="-inf", max="+inf", start=0, num=self.queue_read_limit
             )
         ours = [arq_id.decode() for arq_id in waiting if arq_id.decode() not in self.tasks]
         free = self.max_jobs - len(self.tasks)

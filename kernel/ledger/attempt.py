@@ -17,6 +17,8 @@ from kernel.ids import parse_uuid
 from kernel.jobs import JobKind
 from kernel.ledger.fail import choose_status, compute_backoff_s, describe_error, describe_for_log
 from kernel.ledger.ledger import JOB_CANCELLED, Ledger
+from kernel.ledger.limit import deliver_next
+from kernel.ledger.limit_store import claim_limited
 from kernel.ledger.model import Job, JobStatus
 from kernel.ledger.outlast import outlast_restart
 from kernel.ledger.payload import decode_payload
@@ -40,6 +42,8 @@ class Attempts:
     def __init__(self, ledger: Ledger, work: Mapping[str, tuple[JobKind, Work]]) -> None:
         self._ledger = ledger
         self._work = work
+        self._limits = {name: kind.at_once for name, (kind, _) in work.items() if kind.at_once is not None}
+        self._free_kinds = [name for name in work if name not in self._limits]
         self._running: dict[UUID, _Attempt] = {}
         self._idle = asyncio.Event()
         self._idle.set()
@@ -62,6 +66,7 @@ class Attempts:
             self._idle.clear()
             try:
                 await attempt.make(work)
+                await self._give_turn(kind, job.group_key)
             finally:
                 if self._running.get(job.id) is attempt:
                     del self._running[job.id]
@@ -69,8 +74,22 @@ class Attempts:
                     self._idle.set()
 
     async def _claim(self, job_id: UUID) -> Job | None:
+        lease_s = self._ledger.config.lease_s
         async with self._ledger.db.acquire() as conn:
-            return await claim_job(conn, job_id, self._work.keys(), self._ledger.config.lease_s)
+            job = await claim_job(conn, job_id, self._free_kinds, lease_s)
+        if job is None and self._limits:
+            async with self._ledger.db.transaction() as tx:
+                job = await claim_limited(tx.conn, job_id, self._limits, lease_s)
+        return job
+
+    async def _give_turn(self, kind: JobKind, group: str) -> None:
+        """What is waited for in the same group may begin; when this fails, the sweeper does it."""
+        if kind.at_once is None:
+            return
+        try:
+            await deliver_next(self._ledger, kind, group)
+        except DISCONNECTED as error:
+            log.warning("next of its group not delivered", error=type(error).__name__)
 
     def listen(self) -> Callable[[], None]:
         """Stop an attempt as soon as somebody cancels its job. The answer ends this."""
@@ -110,20 +129,24 @@ class _Attempt:
         try:
             run = JobRun(self._ledger, self._job, decode_payload(self._kind.payload, self._job.payload))
         except BadInput as error:
-            await self._record(self._record_failure(error))
+            await self._record(self._record_failure(error, self._job.failures + 1))
             return
         raised = await self._do(work, run)
         if run.is_done:
             log.info("job done", attempt=self._job.attempts, ms=round((monotonic() - started) * 1000, 1))
             if raised is not None:
                 log.warning("handler failed after its job was done", **describe_for_log(raised))
+        elif run.is_paused:
+            log.info("job paused", attempt=self._job.attempts, ms=round((monotonic() - started) * 1000, 1))
+            if raised is not None:
+                log.warning("handler failed after its job was paused", **describe_for_log(raised))
         elif self._stopped == "shutdown":
             await self._record(self._record_return())
         elif self._stopped == "over" or isinstance(raised, LeaseLost):
             await self._record(self._record_end())
         else:
             unfinished = RuntimeError("The handler returned without finishing its job.")
-            await self._record(self._record_failure(raised or unfinished))
+            await self._record(self._record_failure(raised or unfinished, run.failures + 1))
 
     async def _do(self, work: Work, run: JobRun) -> BaseException | None:
         """Run the handler to its end; what it raised."""
@@ -171,10 +194,10 @@ class _Attempt:
         except DISCONNECTED as error:
             log.warning("outcome of an attempt not recorded", error=type(error).__name__)
 
-    async def _record_failure(self, error: BaseException) -> None:
+    async def _record_failure(self, error: BaseException, failures: int) -> None:
         job = self._job
-        status = choose_status(error, job, self._kind)
-        retry_in_s = compute_backoff_s(job.attempts, SystemRandom())
+        status = choose_status(error, failures, self._kind)
+        retry_in_s = compute_backoff_s(failures, SystemRandom())
         described = describe_error(error, job)
         over = not await self._change(lambda conn: mark_failed(conn, job, status, described, retry_in_s))
         if over:
@@ -197,7 +220,7 @@ class _Attempt:
         number = await self._change(lambda conn: hand_back(conn, self._job, ledger.config.sweep_every_s))
         if number is not None:
             log.info("job handed back, this worker stops")
-            await ledger.queue.put(self._job.id, number, self._kind.lane)
+            await ledger.queue.put(self._job.id, number, self._kind)
 
     async def _change(self, statement: Callable[[Connection], Awaitable[T]]) -> T:
         async def once() -> T:

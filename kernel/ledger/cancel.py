@@ -21,7 +21,7 @@ async def cancel_job(ledger: Ledger, job_id: UUID) -> bool:
         await ledger.bus.publish(JOB_CANCELLED, {"id": str(job.id)})
     elif job.kind in JOB_KINDS:
         # A job that waits for its time, or whose delivery was lost, is marked now and not then.
-        await ledger.queue.put(job.id, job.deliveries, JOB_KINDS[job.kind].lane)
+        await ledger.queue.put(job.id, job.deliveries, JOB_KINDS[job.kind])
     return True
 
 
@@ -32,5 +32,5 @@ async def retry_job(ledger: Ledger, job_id: UUID) -> bool:
     if job is None:
         return False
     if job.kind in JOB_KINDS:
-        await ledger.queue.put(job.id, job.deliveries, JOB_KINDS[job.kind].lane)
+        await ledger.queue.put(job.id, job.deliveries, JOB_KINDS[job.kind])
     return True

@@ -30,16 +30,17 @@ def can_heal(error: BaseException) -> bool:
             return True
 
 
-def choose_status(error: BaseException, job: Job, kind: JobKind) -> JobStatus:
+def choose_status(error: BaseException, failures: int, kind: JobKind) -> JobStatus:
+    """`failures` counts this one too."""
     if not can_heal(error):
         return JobStatus.FAILED
-    return JobStatus.QUEUED if job.attempts < kind.max_attempts else JobStatus.DEAD
+    return JobStatus.QUEUED if failures < kind.max_attempts else JobStatus.DEAD
 
 
-def compute_backoff_s(attempts: int, random: Random) -> float:
-    """Four times longer after each attempt, up to ten minutes, and spread by half either way: jobs that
+def compute_backoff_s(failures: int, random: Random) -> float:
+    """Four times longer after each failure, up to ten minutes, and spread by half either way: jobs that
     failed together do not come back together."""
-    longest = min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 4.0 ** (attempts - 1))
+    longest = min(_LONGEST_RETRY_S, _FIRST_RETRY_S * 4.0 ** (failures - 1))
     return longest * random.uniform(0.5, 1.5)
 
 

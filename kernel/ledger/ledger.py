@@ -11,9 +11,10 @@ from kernel.queue import Queue
 from kernel.shared.bus import Bus
 from kernel.shared.cache import Cache
 
-# Topics on the bus; each message holds the job's id.
+# Topics on the bus; each message holds the job's `id`, that of progress also `done`, `total` and `note`.
 JOB_FINISHED: Final = "job-finished"
 JOB_CANCELLED: Final = "job-cancelled"
+JOB_PROGRESS: Final = "job-progress"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,8 @@ UNFINISHED: Final = frozenset({JobStatus.QUEUED, JobStatus.RUNNING})
 class Job:
     """One row of the table `job`.
 
-    `attempts` counts claims and is the fencing token: who holds an older number may write nothing.
+    `attempts` counts claims and is the fencing token: who holds an older number may write nothing. `failures`
+    counts tries that failed since the job last got further; its kind limits those.
     `lease_until` says how long somebody is trusted with the job: the worker that claimed it or, while it is
     queued, the queue.
     """
@@ -52,10 +53,12 @@ class Job:
     stage_id: str
     request_id: str
     dedupe_key: str | None
+    group_key: str
     parent_id: UUID | None
     run_at: datetime
     deliveries: int
     attempts: int
+    failures: int
     lease_until: datetime | None
     cancel_requested: bool
     progress_done: int

@@ -1,4 +1,4 @@
-"""What a job's handler is given: payload, progress, and the one transaction that finishes the job."""
+"""What a job's handler is given: payload, progress, steps, and the one transaction that finishes the job."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,16 +10,19 @@ from kernel.context import Actor, Context
 from kernel.db.pool import Connection
 from kernel.errors import LeaseLost, Unavailable
 from kernel.ids import uuid7
-from kernel.jobs import JobKind
-from kernel.ledger.ledger import Ledger
+from kernel.jobs import JOB_KINDS, JobKind
+from kernel.ledger.ledger import JOB_PROGRESS, Ledger
 from kernel.ledger.model import Job, JobStatus
 from kernel.ledger.payload import encode_payload
 from kernel.ledger.store import (
     NewJob,
+    StepMarks,
     clear_drop_tags,
+    hand_back,
     insert_follow_ups,
     lock_attempt,
     mark_done,
+    mark_step,
     renew_lease,
     write_progress,
 )
@@ -30,25 +33,44 @@ log = get_logger(__name__)
 
 
 @dataclass(slots=True)
-class Finish:
-    """The open transaction. What is asked for here happens with the effect, or not at all."""
+class Effects:
+    """An open transaction under the fence. What is asked for here happens with the effect, or not at all."""
 
     conn: Connection
-    result: dict[str, Any] = field(default_factory=dict)
-    follow_ups: list[tuple[JobKind, NewJob]] = field(default_factory=list)
-    tags: dict[str, None] = field(default_factory=dict)
+    follow_ups: list[NewJob] = field(default_factory=list, kw_only=True)
+    tags: dict[str, None] = field(default_factory=dict, kw_only=True)
 
-    def follow_up(self, kind: JobKind, payload: object) -> None:
+    def follow_up(self, kind: JobKind, payload: object, *, group: str = "") -> None:
         """Another job, on behalf of the same actor; workers are woken for it after the commit."""
-        self.follow_ups.append((kind, NewJob(uuid7(), kind.name, encode_payload(payload))))
+        self.follow_ups.append(NewJob(uuid7(), kind, encode_payload(payload), group))
 
     def drop_tags(self, *tags: str) -> None:
-        """Cache tags to drop after the commit, and before anybody is told that the job is done."""
+        """Cache tags to drop after the commit, and before anybody is told of it."""
         self.tags.update(dict.fromkeys(tags))
 
 
+@dataclass(slots=True)
+class Finish(Effects):
+    """The transaction that marks the job done."""
+
+    result: dict[str, Any] = field(default_factory=dict, kw_only=True)
+
+
+@dataclass(slots=True)
+class Step(Effects):
+    """The transaction that moves the checkpoint: whoever makes the next attempt begins where `cursor` says."""
+
+    cursor: Any
+    done: int
+    total: int
+    note: str
+
+
 class JobRun:
-    """One attempt at a job. `ctx` knows the actor by id alone; whoever decides by permissions loads them."""
+    """One attempt at a job. `ctx` knows the actor by id alone; whoever decides by permissions loads them.
+
+    `cursor` is the checkpoint of the last step, also of one that an earlier attempt made; None before the first.
+    """
 
     def __init__(self, ledger: Ledger, job: Job, payload: Any) -> None:
         self.job = job
@@ -60,60 +82,117 @@ class JobRun:
             session_key=job.session_key,
         )
         self.is_done = False
+        self.is_paused = False
+        self.failures = job.failures
+        self._marks = StepMarks(job.cursor, job.progress_done, job.progress_total, job.progress_note)
         self._ledger = ledger
         # The finishing transaction holds the row; a renewal at that moment would wait for it, then find it
         # done and take that for a lost lease.
         self._row = asyncio.Lock()
-        self._is_finishing = False
+        self._is_inside = False
+
+    @property
+    def cursor(self) -> Any:
+        return self._marks.cursor
 
     async def report(self, done: int, total: int, note: str) -> None:
         """Show progress. Raises LeaseLost when the job was cancelled or taken over."""
-        self._refuse_inside_finish()
+        self._refuse_inside()
         lease_s = self._ledger.config.lease_s
         async with self._row, self._ledger.db.acquire() as conn:
             if not await write_progress(conn, self.job, lease_s, done=done, total=total, note=note):
                 raise LeaseLost("This attempt is over.")
+            self._marks = StepMarks(self.cursor, done, total, note)
+        await self._tell_progress()
 
     async def keep_lease(self) -> None:
         """Raises LeaseLost when the job was cancelled or taken over."""
         async with self._row:
-            if self.is_done:
+            if self.is_done or self.is_paused:
                 return
             async with self._ledger.db.acquire() as conn:
                 if not await renew_lease(conn, self.job, self._ledger.config.lease_s):
                     raise LeaseLost("This attempt is over.")
 
     @asynccontextmanager
+    async def step(self) -> AsyncIterator[Step]:
+        """One slice of long work: its effect, the checkpoint and progress in one transaction. Whatever fails later
+        does not repeat it. Raises LeaseLost, and nothing is written, as `finish` does."""
+        marks = self._marks
+        async with self._inside():
+            async with self._ledger.db.transaction() as tx:
+                await self._fence(tx.conn)
+                step = Step(tx.conn, marks.cursor, marks.done, marks.total, marks.note)
+                yield step
+                await insert_follow_ups(tx.conn, self.job, step.follow_ups)
+                marks = StepMarks(step.cursor, step.done, step.total, step.note)
+                await mark_step(
+                    tx.conn, self.job, self._ledger.config.lease_s, marks, list(step.tags) or None
+                )
+            self._marks = marks
+            self.failures = 0
+        await self._spread_news(step)
+
+    async def pause(self) -> None:
+        """Let others have the slot: the job goes back to the queue, behind what waits there, and its next attempt
+        begins at the checkpoint. To be called last. Raises LeaseLost."""
+        self._refuse_inside()
+        async with self._row, self._ledger.db.acquire() as conn:
+            number = await hand_back(conn, self.job, self._ledger.config.sweep_every_s)
+            if number is None:
+                raise LeaseLost("This attempt is over.")
+            self.is_paused = True
+        await self._ledger.queue.put(self.job.id, number, JOB_KINDS[self.job.kind])
+
+    @asynccontextmanager
     async def finish(self) -> AsyncIterator[Finish]:
         """The effect and `done` in one transaction. Raises LeaseLost, and nothing is written, when somebody
         else owns the job by now or it was cancelled."""
-        self._refuse_inside_finish()
-        async with self._row:
-            self._is_finishing = True
-            try:
-                async with self._ledger.db.transaction() as tx:
-                    if not await lock_attempt(tx.conn, self.job):
-                        raise LeaseLost("This attempt is over.")
-                    finish = Finish(tx.conn)
-                    yield finish
-                    await insert_follow_ups(tx.conn, self.job, [new for _, new in finish.follow_ups])
-                    await mark_done(tx.conn, self.job, finish.result, list(finish.tags) or None)
-            finally:
-                self._is_finishing = False
+        async with self._inside():
+            async with self._ledger.db.transaction() as tx:
+                await self._fence(tx.conn)
+                finish = Finish(tx.conn)
+                yield finish
+                await insert_follow_ups(tx.conn, self.job, finish.follow_ups)
+                await mark_done(tx.conn, self.job, finish.result, list(finish.tags) or None)
             self.is_done = True
         await self._spread_news(finish)
 
-    async def _spread_news(self, finish: Finish) -> None:
+    @asynccontextmanager
+    async def _inside(self) -> AsyncIterator[None]:
+        self._refuse_inside()
+        async with self._row:
+            self._is_inside = True
+            try:
+                yield
+            finally:
+                self._is_inside = False
+
+    async def _fence(self, conn: Connection) -> None:
+        if not await lock_attempt(conn, self.job):
+            raise LeaseLost("This attempt is over.")
+
+    async def _spread_news(self, effects: Effects) -> None:
         """In this order: who hears that the job is done finds no stale page. What a crash in here leaves
         undone, the sweeper does from the rows; the waiter looks at its row."""
         ledger = self._ledger
-        dropped = await self._drop(finish.tags)
-        await ledger.tell_waiter(self.job.id, JobStatus.DONE)
-        if finish.follow_ups:
-            await ledger.queue.put_all([Delivery(new.id, 1, kind.lane) for kind, new in finish.follow_ups])
+        dropped = await self._drop(effects.tags)
+        if self.is_done:
+            await ledger.tell_waiter(self.job.id, JobStatus.DONE)
+        else:
+            await self._tell_progress()
+        if effects.follow_ups:
+            await ledger.queue.put_all([Delivery(new.id, 1, new.kind) for new in effects.follow_ups])
         if dropped:
             async with ledger.db.acquire() as conn:
-                await clear_drop_tags(conn, [self.job.id])
+                await clear_drop_tags(conn, {self.job.id: len(effects.tags)})
+
+    async def _tell_progress(self) -> None:
+        marks = self._marks
+        await self._ledger.bus.publish(
+            JOB_PROGRESS,
+            {"id": str(self.job.id), "done": marks.done, "total": marks.total, "note": marks.note},
+        )
 
     async def _drop(self, tags: dict[str, None]) -> bool:
         """Whether there is now something in the row to clear."""
@@ -126,6 +205,6 @@ class JobRun:
             return False
         return True
 
-    def _refuse_inside_finish(self) -> None:
-        if self._is_finishing or self.is_done:
-            raise RuntimeError("This job is being finished or done; report before, and finish once.")
+    def _refuse_inside(self) -> None:
+        if self._is_inside or self.is_done or self.is_paused:
+            raise RuntimeError("This job is inside a transaction of its own, done or paused; do this before.")

@@ -6,6 +6,7 @@ workers whose clocks differ agree on leases.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,6 +14,7 @@ import orjson
 
 from kernel.context import Context
 from kernel.db.pool import Connection, Record
+from kernel.jobs import JobKind
 from kernel.ledger.model import Job, JobStatus
 
 COLUMNS: Final = ", ".join(field.name for field in fields(Job))
@@ -24,11 +26,13 @@ def read_job(row: Record) -> Job:
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A follow-up job that is about to be inserted."""
+    """A job that is about to be inserted. `run_at` None: at once."""
 
     id: UUID
-    kind: str
+    kind: JobKind
     payload: orjson.Fragment
+    group_key: str = ""
+    run_at: datetime | None = None
 
 
 # Submitting: as trovato_web, which may insert these columns and no others -----------------------------------
@@ -38,18 +42,21 @@ async def insert_job(conn: Connection, new: NewJob, ctx: Context, dedupe_key: st
     """False when a job with this dedupe key exists already."""
     inserted = await conn.fetchval(
         """
-        INSERT INTO job (id, kind, payload, actor_id, session_key, stage_id, request_id, dedupe_key)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        INSERT INTO job (id, kind, payload, actor_id, session_key, stage_id, request_id, dedupe_key, group_key,
+                         run_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10, now()))
         ON CONFLICT DO NOTHING RETURNING true
         """,
         new.id,
-        new.kind,
+        new.kind.name,
         new.payload,
         ctx.actor.id,
         ctx.session_key if ctx.actor.is_anonymous else None,
         ctx.stage_id,
         ctx.request_id,
         dedupe_key,
+        new.group_key,
+        new.run_at,
     )
     return inserted is not None
 
@@ -74,6 +81,16 @@ async def request_cancel(conn: Connection, job_id: UUID) -> Job | None:
         job_id,
     )
     return None if row is None else read_job(row)
+
+
+@dataclass(slots=True)
+class StepMarks:
+    """How far a long job has got. `cursor` is JSON that its handler alone understands."""
+
+    cursor: Any
+    done: int
+    total: int
+    note: str
 
 
 # One attempt: as trovato_worker -----------------------------------------------------------------------------
@@ -156,12 +173,33 @@ async def mark_done(
     """To be called under `lock_attempt`, in the transaction that holds the effect."""
     await conn.execute(
         """
-        UPDATE job SET status = 'done', result = $2, drop_tags = $3, payload = '{}', error = NULL,
-            lease_until = NULL, finished = now()
+        UPDATE job SET status = 'done', result = $2, drop_tags = coalesce(drop_tags || $3, drop_tags, $3),
+            payload = '{}', error = NULL, lease_until = NULL, finished = now()
         WHERE id = $1
         """,
         job.id,
         result,
+        drop_tags,
+    )
+
+
+async def mark_step(
+    conn: Connection, job: Job, lease_s: float, step: StepMarks, drop_tags: list[str] | None
+) -> None:
+    """To be called under `lock_attempt`, in the transaction that holds the effect of the step."""
+    await conn.execute(
+        """
+        UPDATE job SET cursor = $3, progress_done = $4, progress_total = $5, progress_note = $6,
+            drop_tags = coalesce(drop_tags || $7, drop_tags, $7),
+            failures = 0, error = NULL, lease_until = now() + make_interval(secs => $2)
+        WHERE id = $1
+        """,
+        job.id,
+        lease_s,
+        step.cursor,
+        step.done,
+        step.total,
+        step.note,
         drop_tags,
     )
 
@@ -172,33 +210,40 @@ async def insert_follow_ups(conn: Connection, parent: Job, jobs: Sequence[NewJob
         return
     await conn.executemany(
         """
-        INSERT INTO job (id, kind, payload, actor_id, session_key, stage_id, request_id, parent_id)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        INSERT INTO job (id, kind, payload, actor_id, session_key, stage_id, request_id, parent_id, group_key)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         """,
         [
             (
                 job.id,
-                job.kind,
+                job.kind.name,
                 job.payload,
                 parent.actor_id,
                 parent.session_key,
                 parent.stage_id,
                 parent.request_id,
                 parent.id,
+                job.group_key,
             )
             for job in jobs
         ],
     )
 
 
-async def clear_drop_tags(conn: Connection, job_ids: Sequence[UUID]) -> None:
-    """Does not wait for the disk: what a crash takes back, the sweeper drops once more."""
+async def clear_drop_tags(conn: Connection, dropped: Mapping[UUID, int]) -> None:
+    """`dropped` says how many tags of which job were dropped; a job that has got more since keeps them all.
+
+    Does not wait for the disk: what a crash takes back, the sweeper drops once more.
+    """
     await conn.execute(
         """
         WITH quick AS (SELECT set_config('synchronous_commit', 'off', true))
-        UPDATE job SET drop_tags = NULL FROM quick WHERE id = ANY($1)
+        UPDATE job SET drop_tags = NULL
+        FROM quick, unnest($1::uuid[], $2::int[]) AS dropped (id, number)
+        WHERE job.id = dropped.id AND cardinality(job.drop_tags) = dropped.number
         """,
-        job_ids,
+        list(dropped),
+        list(dropped.values()),
     )
 
 
@@ -212,6 +257,7 @@ async def mark_failed(
         UPDATE job SET status = $3::text, error = $4,
             run_at = CASE WHEN $3 = 'queued' THEN now() + make_interval(secs => $5) ELSE run_at END,
             lease_until = CASE WHEN $3 = 'queued' THEN now() + make_interval(secs => $5) END,
+            failures = failures + 1,
             finished = CASE WHEN $3 = 'queued' THEN NULL ELSE now() END
         WHERE id = $1 AND attempts = $2 AND status = 'running' RETURNING true
         """,
@@ -256,7 +302,7 @@ async def requeue_finished(conn: Connection, job_id: UUID, trust_queue_s: float)
     row = await conn.fetchrow(
         f"""
         UPDATE job SET status = 'queued', deliveries = deliveries + 1, run_at = now(), finished = NULL,
-            lease_until = now() + make_interval(secs => $2), cancel_requested = false
+            lease_until = now() + make_interval(secs => $2), cancel_requested = false, failures = 0
         WHERE id = $1 AND status IN ('failed', 'dead') RETURNING {COLUMNS}
         """,  # noqa: S608  # the columns are a constant of this module
         job_id,

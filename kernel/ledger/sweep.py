@@ -5,6 +5,7 @@ from typing import Final
 
 from kernel.jobs import JOB_KINDS
 from kernel.ledger.ledger import Ledger
+from kernel.ledger.limit import fill_groups
 from kernel.ledger.model import JobStatus
 from kernel.ledger.store import clear_drop_tags
 from kernel.ledger.sweep_store import count_deliveries, list_undropped, return_expired
@@ -35,7 +36,7 @@ async def sweep(ledger: Ledger) -> Swept:
     """One pass. Raises Unavailable or what the database raises when one is away; the next pass repeats it."""
     return Swept(
         expired=await _return_expired(ledger),
-        delivered=await _deliver_due(ledger),
+        delivered=await _deliver_due(ledger) + await fill_groups(ledger),
         dropped=await _drop_forgotten(ledger),
     )
 
@@ -59,13 +60,13 @@ async def _return_expired(ledger: Ledger) -> int:
 
 
 async def _deliver_due(ledger: Ledger) -> int:
+    free = [name for name, kind in JOB_KINDS.items() if kind.at_once is None]
+    trust_s = ledger.config.sweep_every_s
     async with ledger.db.acquire() as conn:
-        rows = await count_deliveries(
-            conn, list(JOB_KINDS), ledger.config.sweep_every_s, _LONGEST_TRUST_S, _BATCH
-        )
+        rows = await count_deliveries(conn, free, trust_s, _LONGEST_TRUST_S, _BATCH)
     if rows:
         await ledger.queue.put_all(
-            [Delivery(row["id"], row["deliveries"], JOB_KINDS[row["kind"]].lane) for row in rows]
+            [Delivery(row["id"], row["deliveries"], JOB_KINDS[row["kind"]]) for row in rows]
         )
         log.info("jobs delivered again", count=len(rows))
     return len(rows)
@@ -73,10 +74,10 @@ async def _deliver_due(ledger: Ledger) -> int:
 
 async def _drop_forgotten(ledger: Ledger) -> int:
     async with ledger.db.acquire() as conn:
-        forgotten = await list_undropped(conn, _DROP_AFTER_S, _BATCH)
+        forgotten = await list_undropped(conn, _DROP_AFTER_S, ledger.config.lease_s, _BATCH)
     if forgotten:
         await ledger.cache.drop({tag for _, tags in forgotten for tag in tags})
         async with ledger.db.acquire() as conn:
-            await clear_drop_tags(conn, [job_id for job_id, _ in forgotten])
+            await clear_drop_tags(conn, {job_id: len(tags) for job_id, tags in forgotten})
         log.warning("cache tags of finished jobs dropped late", jobs=len(forgotten))
     return len(forgotten)

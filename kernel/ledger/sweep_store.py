@@ -20,7 +20,7 @@ async def return_expired(
         WITH expired AS MATERIALIZED (
             SELECT job.id, CASE
                 WHEN cancel_requested THEN 'cancelled'
-                WHEN attempts >= known.max_attempts THEN 'dead'
+                WHEN failures + 1 >= known.max_attempts THEN 'dead'
                 ELSE 'queued' END AS next
             FROM job JOIN unnest($1::text[], $2::int[]) AS known (kind, max_attempts) USING (kind)
             WHERE status = 'running' AND lease_until < now()
@@ -29,6 +29,7 @@ async def return_expired(
         )
         UPDATE job SET
             status = expired.next,
+            failures = failures + 1,
             payload = CASE expired.next WHEN 'cancelled' THEN '{}' ELSE payload END,
             error = CASE expired.next WHEN 'dead' THEN $4::jsonb ELSE error END,
             run_at = CASE expired.next WHEN 'queued' THEN now() ELSE run_at END,
@@ -61,7 +62,11 @@ async def count_deliveries(
         WITH due AS MATERIALIZED (
             SELECT id FROM job
             WHERE status = 'queued' AND run_at <= now() AND kind = ANY($1)
-                AND coalesce(lease_until, run_at + make_interval(secs => $2)) <= now()
+                AND coalesce(
+                    lease_until,
+                    -- Who gave it a time of its own has not put it on the queue.
+                    CASE WHEN run_at > created THEN run_at ELSE run_at + make_interval(secs => $2) END
+                ) <= now()
             ORDER BY run_at LIMIT $4
             FOR UPDATE SKIP LOCKED
         )
@@ -78,15 +83,20 @@ async def count_deliveries(
     return rows
 
 
-async def list_undropped(conn: Connection, older_than_s: float, limit: int) -> list[tuple[UUID, list[str]]]:
-    """Jobs whose cache tags were not dropped after their commit; younger ones are in their worker's hands."""
+async def list_undropped(
+    conn: Connection, older_than_s: float, lease_s: float, limit: int
+) -> list[tuple[UUID, list[str]]]:
+    """Jobs whose cache tags were not dropped after their commit; younger ones are in their worker's hands. A job that
+    goes on has renewed its lease when it committed."""
     rows = await conn.fetch(
         """
         SELECT id, drop_tags FROM job
-        WHERE drop_tags IS NOT NULL AND finished < now() - make_interval(secs => $1)
-        ORDER BY finished LIMIT $2
+        WHERE drop_tags IS NOT NULL
+            AND coalesce(finished, lease_until - make_interval(secs => $2)) < now() - make_interval(secs => $1)
+        LIMIT $3
         """,
         older_than_s,
+        lease_s,
         limit,
     )
     return [(row["id"], row["drop_tags"]) for row in rows]

@@ -57,7 +57,7 @@ async def measure_pick_up(ledger, count=300):
     finished = asyncio.Event()
     unsubscribe = ledger.bus.subscribe(JOB_FINISHED, lambda _: finished.set())
     for _ in range(count):
-        new = NewJob(uuid7(), SAVE_ITEM.name, encode_payload(build_save()))
+        new = NewJob(uuid7(), SAVE_ITEM, encode_payload(build_save()))
         finished.clear()
         begun = monotonic()
         async with ledger.db.acquire() as conn:

@@ -37,14 +37,16 @@ def describe_payload(payload):
 
 def build_kinds():
     lines = [
-        "| kind | payload (`?`: may be missing) | lane | time | tries | safe to repeat |",
-        "|---|---|---|---|---|---|",
+        "| kind | payload (`?`: may be missing) | lane | priority | at once | time | tries | safe to repeat |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for kind in JOB_KINDS.values():
         cells = (
             f"`{kind.name}`",
             describe_payload(kind.payload),
             kind.lane,
+            str(kind.priority),
+            "any" if kind.at_once is None else str(kind.at_once),
             f"{kind.timeout_s:g} s",
             str(kind.max_attempts),
             kind.idempotence,

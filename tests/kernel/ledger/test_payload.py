@@ -15,6 +15,7 @@ from kernel.jobs import (
     DeleteItem,
     IndexItem,
     RecordLogin,
+    RetryJob,
     RunItemTaps,
     SaveItem,
     SetPassword,
@@ -47,6 +48,7 @@ PAYLOADS = {
     RunItemTaps: st.builds(RunItemTaps, texts, objects),
     RecordLogin: st.builds(RecordLogin, ids, times),
     SetPassword: st.builds(SetPassword, ids, texts),
+    RetryJob: st.builds(RetryJob, ids),
 }
 
 

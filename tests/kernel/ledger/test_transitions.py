@@ -40,7 +40,7 @@ STATEMENTS = {
     "hand-back": lambda conn, job: hand_back(conn, job, 1),
     "request-cancel": lambda conn, job: request_cancel(conn, job.id),
     "retry": lambda conn, job: requeue_finished(conn, job.id, 1),
-    "clear-tags": lambda conn, job: clear_drop_tags(conn, [job.id]),
+    "clear-tags": lambda conn, job: clear_drop_tags(conn, {job.id: 1}),
     "expire": lambda conn, _: return_expired(conn, KINDS, [5], 10),
     "expire-at-last": lambda conn, _: return_expired(conn, KINDS, [0], 10),
     "deliver": lambda conn, _: count_deliveries(conn, KINDS, 1, 10, 10),
