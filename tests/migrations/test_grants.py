@@ -18,7 +18,9 @@ WEB_MAY_INSERT = {
         "request_id",
         "dedupe_key",
         "run_at",
-    }
+        "group_key",
+    },
+    "job_chunk": {"job_id", "part", "number", "content"},
 }
 WEB_MAY_UPDATE = {"job": {"cancel_requested"}}
 INSERT_JOB = "INSERT INTO job (id, kind, actor_id, dedupe_key) VALUES ($1, 'save_item', $2, $3)"

@@ -100,15 +100,15 @@ async def test_the_last_attempt_leaves_it_dead_with_its_error_and_payload(deaf_l
     heard.listen(deaf_ledger.bus, JOB_FINISHED)
     deaf_ledger.bus.subscribe(JOB_FINISHED, lambda _: told.set())
     job_id = await submit(deaf_ledger)
-    await set_job(deaf_ledger, job_id, f"attempts = {INDEX_ITEM.max_attempts - 1}")
+    await set_job(deaf_ledger, job_id, f"attempts = 7, failures = {INDEX_ITEM.max_attempts - 1}")
     await attempts_of(deaf_ledger, raising(Unavailable("The index is away."))).make(job_id)
     job = await get_job(deaf_ledger, job_id)
-    assert (job.status, job.attempts, job.lease_until) == (JobStatus.DEAD, 5, None)
+    assert (job.status, job.attempts, job.lease_until) == (JobStatus.DEAD, 8, None)
     assert job.error == {
         "code": "unavailable",
         "message": "The index is away.",
         "exception": "Unavailable",
-        "attempt": 5,
+        "attempt": 8,
     }
     assert job.payload.keys() == {"item_id"}
     assert job.finished is not None

@@ -136,9 +136,9 @@ async def test_it_is_too_late_to_cancel_what_is_being_finished(deaf_ledger, web_
 async def test_the_row_is_not_touched_from_inside_its_own_transaction(deaf_ledger, how):
     run = await start_run(deaf_ledger)
     async with run.finish():
-        with pytest.raises(RuntimeError, match="report before, and finish once"):
+        with pytest.raises(RuntimeError, match="do this before"):
             await (run.report(1, 2, "") if how == "report" else run.finish().__aenter__())
-    with pytest.raises(RuntimeError, match="finish once"):
+    with pytest.raises(RuntimeError, match="done or paused"):
         await finish_with_effect(run)
 
 

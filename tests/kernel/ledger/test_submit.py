@@ -72,6 +72,6 @@ async def test_without_redis_the_job_waits_in_the_ledger(web_ledger):
     nowhere = await Queue.open("redis://127.0.0.1:1/0", "x")
     job_id = await submit(replace(web_ledger, queue=nowhere))
     assert (await get_job(web_ledger, job_id)).status is JobStatus.QUEUED
-    assert await nowhere.put(job_id, 2, INDEX_ITEM.lane) is False
-    assert await nowhere.put(UUID(int=1), 1, INDEX_ITEM.lane) is False
+    assert await nowhere.put(job_id, 2, INDEX_ITEM) is False
+    assert await nowhere.put(UUID(int=1), 1, INDEX_ITEM) is False
     await nowhere.close()

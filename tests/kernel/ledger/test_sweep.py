@@ -93,7 +93,7 @@ async def test_the_job_of_a_worker_that_vanished_is_delivered_again_in_the_same_
 @pytest.mark.parametrize(
     ("changes", "status", "code"),
     [
-        pytest.param(f"attempts = {INDEX_ITEM.max_attempts}", "dead", "worker-lost", id="last-attempt"),
+        pytest.param(f"failures = {INDEX_ITEM.max_attempts - 1}", "dead", "worker-lost", id="last-attempt"),
         pytest.param("cancel_requested = true", "cancelled", None, id="cancelled"),
     ],
 )
