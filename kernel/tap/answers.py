@@ -111,6 +111,14 @@ def read_index_text(answer: Any) -> str | None:
     )
 
 
+def read_note(answer: Any) -> str | None:
+    if answer is None or (isinstance(answer, str) and len(answer) <= LABEL_MAX):
+        return answer
+    raise PluginDataError(
+        f"must answer a note of at most {LABEL_MAX} characters, or null, not {_name_kind(answer)}"
+    )
+
+
 def read_menu_entries(answer: Any) -> list[MenuEntry]:
     """Whether a path is free and allowed is decided where the menu is built."""
     keys = ("path", "title", "function", "lists", "permission", "parent", "weight")

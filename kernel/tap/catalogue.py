@@ -9,14 +9,16 @@ from kernel.tap.answers import (
     read_item_change,
     read_item_types,
     read_menu_entries,
+    read_note,
     read_nothing,
     read_page,
     read_permissions,
     read_trees,
 )
 
-# What stands beside `ctx` in the payload: nothing, one item, a list of items, or the request for a page.
-PayloadKind = Literal["nothing", "item", "items", "page"]
+# What stands beside `ctx` in the payload: nothing, one item, a list of items, or values that the caller hands over by
+# the names of the tap's arguments.
+PayloadKind = Literal["nothing", "item", "items", "values"]
 # collect: each answer for itself, in order. accumulate: each plugin sees the item as those before it left it.
 # one: a single plugin is asked, which the caller names.
 Combine = Literal["collect", "accumulate", "one"]
@@ -51,8 +53,8 @@ class Tap:
             raise ValueError(f"{self.name}: only changes of one item can accumulate.")
         if self.combine == "accumulate" and self.where != "background":
             raise ValueError(f"{self.name}: a request cannot write, so a change made there would be lost.")
-        if (self.combine == "one") != (self.payload == "page"):
-            raise ValueError(f"{self.name}: a page, and nothing else, is asked of one plugin.")
+        if (self.combine == "one") != (self.payload == "values"):
+            raise ValueError(f"{self.name}: values are for one plugin, and one plugin is handed values.")
 
     @property
     def function(self) -> str:
@@ -172,10 +174,21 @@ PAGE: Final = Tap(
     "Makes a page at one of the plugin's menu paths.",
     "request, ctx",
     "a page: a title and a render element",
-    payload="page",
+    payload="values",
     combine="one",
     where="request",
     read_answer=read_page,
+)
+CRON: Final = Tap(
+    "tap_cron",
+    "Does what is due from time to time. `slot` is the time that this run stands for, and `last_run` when the"
+    " plugin's last one began (None: never); a plugin that needs to run more rarely compares them.",
+    "now, last_run, slot, ctx",
+    "a short note about what it did, or None",
+    payload="values",
+    combine="one",
+    where="background",
+    read_answer=read_note,
 )
 
 TAPS: Final = (
@@ -189,6 +202,7 @@ TAPS: Final = (
     MENU,
     PERM,
     PAGE,
+    CRON,
 )
 _BY_NAME: Final = {tap.name: tap for tap in TAPS}
 

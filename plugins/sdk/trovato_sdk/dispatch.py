@@ -3,12 +3,13 @@
 import json
 import traceback
 from collections.abc import Callable
+from datetime import datetime
 from types import ModuleType
 from typing import Any, Final
 
 from trovato_sdk.item import Item, ItemData, read_item
 from trovato_sdk.render import RenderElement, container, link, markup
-from trovato_sdk.taps import PREFIX, PageRequest, TapContext, TapFunction, list_taps
+from trovato_sdk.taps import PREFIX, TIMES, PageRequest, TapContext, TapFunction, list_taps
 from trovato_sdk.version import SDK_VERSION
 
 # Frames of a traceback that are worth sending, counted from where the error is.
@@ -65,6 +66,8 @@ def _run(function: TapFunction, data: dict[str, Any]) -> Any:
             arguments["ctx"] = TapContext(**data.get("ctx", {}))
         elif parameter == "request":
             arguments["request"] = PageRequest(**data["request"])
+        elif parameter in TIMES:
+            arguments[parameter] = _read_time(data.get(parameter))
         elif parameter != "item":
             arguments[parameter] = data.get(parameter)
     items = data.get("items")
@@ -73,6 +76,10 @@ def _run(function: TapFunction, data: dict[str, Any]) -> Any:
     if "item" in data:
         return _run_for_item(function, arguments, data["item"])
     return function.call(**arguments)
+
+
+def _read_time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _run_for_item(function: TapFunction, arguments: dict[str, Any], data: dict[str, Any]) -> Any:

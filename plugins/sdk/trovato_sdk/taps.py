@@ -21,7 +21,10 @@ TAPS: Final[dict[str, tuple[str, ...]]] = {
     "menu": ("ctx",),
     "perm": ("ctx",),
     "page": ("request", "ctx"),
+    "cron": ("now", "last_run", "slot", "ctx"),
 }
+# Those of them that are points in time; a function is handed them as `datetime`.
+TIMES: Final = frozenset({"now", "last_run", "slot"})
 PREFIX: Final = "tap_"
 _MARK: Final = "__trovato_tap__"
 

@@ -1,12 +1,14 @@
 """Every plugin that implements a tap is asked, in order, with what it may see; one that fails, fails alone."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from structlog.testing import capture_logs
 
 from kernel.context import Context
 from kernel.tap.catalogue import (
+    CRON,
     ITEM_DELETE,
     ITEM_INFO,
     ITEM_INSERT,
@@ -130,6 +132,19 @@ async def test_declarations_are_read_into_values(workshop):
     assert [permission.name for permission in permissions] == ["look closely"]
 
 
+@pytest.mark.story("13.6")
+async def test_cron_is_asked_of_one_plugin_which_can_tell_how_long_ago_it_ran(workshop):
+    one = await workshop.load("one", cron=TapOptions())
+    other = await workshop.load("other", cron=TapOptions())
+    slot = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
+    times = {"now": slot + timedelta(seconds=2), "last_run": slot - timedelta(minutes=1), "slot": slot}
+    async with workshop.scope(one, other) as scope:
+        first = await dispatch(scope, CRON, extra={**times, "last_run": None}, plugin="one")
+        later = await dispatch(scope, CRON, extra=times, plugin="other")
+    assert first == Dispatched((("one", "slot 10:00 the first in live"),))
+    assert later == Dispatched((("other", "slot 10:00 62 s later in live"),))
+
+
 @pytest.mark.parametrize("title", ["trap", "loop", "memory bomb", "recursion", "error"])
 @pytest.mark.story("3.15")
 async def test_a_plugin_that_breaks_leaves_the_answers_of_the_others(workshop, title):
@@ -224,6 +239,7 @@ async def test_a_loop_does_not_hold_up_another_request(workshop):
         pytest.param(ITEM_PRESAVE, {}, id="no-item"),
         pytest.param(MENU, {"item": make_item_data()}, id="item-for-nothing"),
         pytest.param(PAGE, {}, id="page-of-nobody"),
+        pytest.param(CRON, {}, id="cron-of-nobody"),
         pytest.param(MENU, {"plugin": "blog"}, id="one-of-a-tap-that-asks-all"),
     ],
 )

@@ -49,8 +49,10 @@ def test_every_tap_is_found_by_its_name_and_no_other():
         pytest.param(ITEM_VIEW, {"name": "item_view"}, "starts with tap_", id="name"),
         pytest.param(ITEM_PRESAVE, {"payload": "items"}, "only changes of one item", id="many-changes"),
         pytest.param(ITEM_PRESAVE, {"where": "request"}, "a request cannot write", id="change-in-a-request"),
-        pytest.param(PAGE, {"combine": "collect"}, "of one plugin", id="page-of-everybody"),
-        pytest.param(MENU, {"combine": "one"}, "of one plugin", id="one-that-is-no-page"),
+        pytest.param(PAGE, {"combine": "collect"}, "values are for one plugin", id="page-of-everybody"),
+        pytest.param(
+            MENU, {"combine": "one"}, "one plugin is handed values", id="one-that-is-handed-nothing"
+        ),
     ],
 )
 def test_a_tap_that_contradicts_itself_cannot_be_declared(tap, changes, reason):

@@ -1,6 +1,7 @@
 """A well-behaved plugin that tells what it sees: every tap, each host function, in either data mode."""
 
 import json
+from datetime import datetime
 
 from trovato_sdk import (
     ContentTypeDefinition,
@@ -102,3 +103,9 @@ def page(request: PageRequest) -> Page:
         "plugins": {name: plugins.exists(name) for name in ("probe", "nobody")},
     }
     return Page(f"Page {request.function}", markup(json.dumps(told)))
+
+
+@tap
+def cron(now: datetime, last_run: datetime | None, slot: datetime, ctx: TapContext) -> str | None:
+    since = "the first" if last_run is None else f"{(now - last_run).total_seconds():g} s later"
+    return f"slot {slot:%H:%M} {since} in {ctx.stage}"
