@@ -2,14 +2,28 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from kernel.errors import ConfigError
 from kernel.log import LogFormat
 
 Role = Literal["owner", "worker", "web"]
+Networks: TypeAlias = tuple[IPv4Network | IPv6Network, ...]
+
+THIS_MACHINE: Final = "127.0.0.1/32,::1/128"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsConfig:
+    """Who may read the metrics, and where a worker offers its own; `port` 0: nowhere."""
+
+    token: str = field(default="", repr=False)
+    allow: Networks = (IPv4Network("127.0.0.1/32"), IPv6Network("::1/128"))
+    host: str = "127.0.0.1"
+    port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +49,8 @@ class Config:
     worker_processes: int = 1
     log_level: str = "INFO"
     log_format: LogFormat = "auto"
+    slow_request_ms: float = 500.0
+    metrics: MetricsConfig = MetricsConfig()
 
     max_body_bytes: int = 2_000_000
     save_wait_s: float = 2.0
@@ -84,6 +100,8 @@ def read_config(env: Mapping[str, str]) -> Config:
         web_processes=int(reader.number("WEB_PROCESSES", 1, 1, 64)),
         worker_processes=int(reader.number("WORKER_PROCESSES", 1, 1, 64)),
         log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
+        slow_request_ms=reader.number("SLOW_REQUEST_MS", 500, 1, 60_000),
+        metrics=_read_metrics(reader, site_url),
         log_format=reader.choice("LOG_FORMAT", "auto", ("auto", "json", "console")),  # type: ignore[arg-type]  # one of the choices
         max_body_bytes=int(reader.number("MAX_BODY_BYTES", 2_000_000, 1_000, 1_000_000_000)),
         save_wait_s=reader.number("SAVE_WAIT_S", 2.0, 0.0, 30.0),
@@ -99,6 +117,22 @@ def read_config(env: Mapping[str, str]) -> Config:
     if reader.problems:
         raise ConfigError(reader.problems)
     return config
+
+
+def _read_metrics(reader: "_Reader", site_url: str) -> MetricsConfig:
+    """A site with an address of its own has a proxy in front, whose address every visitor then seems to have: there
+    this machine is not trusted unless somebody says so."""
+    token = reader.text("METRICS_TOKEN", "")
+    if token and (len(token) < 16 or not token.isascii() or not token.isprintable() or " " in token):
+        reader.problems.append(
+            "METRICS_TOKEN must be 16 or more letters, digits and signs, for example from `openssl rand -hex 24`."
+        )
+    return MetricsConfig(
+        token=token,
+        allow=reader.networks("METRICS_ALLOW", "none" if site_url else THIS_MACHINE),
+        host=reader.text("METRICS_HOST", "127.0.0.1"),
+        port=int(reader.number("METRICS_PORT", 0, 0, 65_535)),
+    )
 
 
 class _Reader:
@@ -128,6 +162,19 @@ class _Reader:
             self.problems.append(f"{name} must be one of {', '.join(allowed)}, not {raw!r}.")
             return default
         return raw
+
+    def networks(self, name: str, default: str) -> Networks:
+        """Addresses and networks with commas between them, or "none"."""
+        raw = self.text(name, default)
+        if raw == "none":
+            return ()
+        try:
+            return tuple(ip_network(part.strip()) for part in raw.split(","))
+        except ValueError as error:
+            self.problems.append(
+                f"{name} must be addresses or networks such as 10.0.0.0/8, with commas, or none: {error}."
+            )
+            return ()
 
     def flag(self, name: str, default: bool) -> bool:
         return self.choice(name, "true" if default else "false", ("true", "false")) == "true"

@@ -2,7 +2,9 @@
 
 Only GET and HEAD without a session, a token or a wish for JSON are looked up, under host, path and query.
 Only what a route offered is kept: an answer 200 of known length, without cookies. Everything else passes
-through. Every answer carries a request id and is counted, whoever gave it.
+through. Every answer carries a request id and is counted, whoever gave it; the application's answers, and
+whatever took long, also get a line in the log, in which the route stands and never the address: addresses may
+hold what nobody should read.
 
 Why some things are as they are:
 
@@ -25,10 +27,12 @@ from typing import Final, TypeAlias, cast
 from urllib.parse import urlsplit
 
 import orjson
+from structlog.contextvars import bind_contextvars
 
 from kernel.config import Config
 from kernel.log import get_logger
 from kernel.names import PAGES_TAG
+from kernel.profile import begin_profile, find_profile
 from kernel.shared.cache import Cache
 from kernel.shared.drops import short_names
 from kernel.shared.local import LocalTier
@@ -99,6 +103,7 @@ class PageCache:
         self._app = app
         self._cache = cache
         self._metrics = cache.metrics
+        self._slow_s = config.slow_request_ms / 1000
         self._session_cookie = session_cookie.encode()
         hosts = (urlsplit(config.public_url).netloc, f"{config.host}:{config.port}")
         self._own_hosts = frozenset(host.lower().encode() for host in hosts)
@@ -111,7 +116,13 @@ class PageCache:
             return
         started = time.perf_counter()
         request = read_request(scope, self._session_cookie, self._own_hosts)
-        page = await self._find(request) if request.key is not None else None
+        page = self._find_here(request.key) if request.key is not None else None
+        if page is None:
+            # From here on something may be logged. The server gives each request a task of its own, so that
+            # nobody else's lines get this id.
+            bind_contextvars(request_id=request.request_id.decode())
+            begin_profile()
+            page = await self._find_elsewhere(request, request.key) if request.key is not None else None
         if page is not None:
             await self._answer(page, request, send, started)
         elif request.key is None or request.method == "HEAD":
@@ -119,13 +130,13 @@ class PageCache:
         else:
             await self._make(scope, receive, send, request, started)
 
-    async def _find(self, request: Request) -> Page | None:
-        """Here, with somebody who is making it now, or in Redis."""
-        key = cast("str", request.key)
+    def _find_here(self, key: str) -> Page | None:
         page = cast("Page | None", self._pages.get(key))
         self._metrics.count_lookup("page", page is not None)
-        if page is not None:
-            return page
+        return page
+
+    async def _find_elsewhere(self, request: Request, key: str) -> Page | None:
+        """With somebody who is making it now, or in Redis."""
         making = self._making.get(key)
         if making is not None and making.may_be_joined(self._cache.generation()):
             # Shielded: one visitor who leaves must not take the page from the others.
@@ -151,7 +162,10 @@ class PageCache:
             if_none_match=request.if_none_match,
             request_id=request.request_id,
         )
-        self._metrics.count_request(request.method, page.route, status, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        self._metrics.count_request(request.method, page.route, status, seconds)
+        if seconds > self._slow_s:
+            _log_request(request, page.route, status, seconds, is_slow=True)
 
     async def _make(
         self, scope: Scope, receive: Receive, send: Send, request: Request, started: float
@@ -189,8 +203,10 @@ class PageCache:
         try:
             await self._app({**scope, "headers": headers, MARK: mark}, receive, answer.take)
         finally:
+            seconds = (answer.ready or time.perf_counter()) - started
             method = request.method if request.method in METHODS else "other"
-            self._metrics.count_request(method, mark.route, answer.status, time.perf_counter() - started)
+            self._metrics.count_request(method, mark.route, answer.status, seconds)
+            _log_request(request, mark.route, answer.status, seconds, is_slow=seconds > self._slow_s)
 
 
 class _Answer:
@@ -202,6 +218,8 @@ class _Answer:
         # Until the application says another: it failed without a word.
         self.status = 500
         self.page: Page | None = None
+        # When the answer was there, if that is not its end: a stream of events goes on for as long as somebody looks.
+        self.ready: float | None = None
         self._send = send
         self._made = made
         self._held: Headers | None = None
@@ -225,6 +243,8 @@ class _Answer:
                 self._held = headers
                 return
             self._made(self.mark, None)
+        if any(name == b"content-type" and value.startswith(b"text/event-stream") for name, value in headers):
+            self.ready = time.perf_counter()
         await self._send({**message, "headers": _complete(headers, self.request.request_id)})
 
     async def _finish(self, headers: Headers) -> None:
@@ -240,6 +260,20 @@ class _Answer:
             if_none_match=request.if_none_match,
             request_id=request.request_id,
         )
+
+
+def _log_request(request: Request, route: str, status: int, seconds: float, *, is_slow: bool) -> None:
+    """With what the profile says of it; the request id is bound."""
+    write = log.warning if is_slow else log.info
+    profile = find_profile()
+    write(
+        "slow request" if is_slow else "request",
+        method=request.method,
+        route=route,
+        status=status,
+        ms=round(seconds * 1000, 1),
+        **(profile.as_fields() if profile is not None else {}),
+    )
 
 
 def _tags_of(mark: PageMark) -> list[str]:

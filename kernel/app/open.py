@@ -3,13 +3,20 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from kernel.config import Config, Role
 from kernel.db.pool import Database
 from kernel.host.table import list_host_functions
 from kernel.ledger.ledger import Ledger
-from kernel.metrics import Metrics
+from kernel.metrics import (
+    DATABASE_CONNECTIONS,
+    DATABASE_CONNECTIONS_MAX,
+    REDIS_CONNECTIONS,
+    REDIS_CONNECTIONS_MAX,
+    WASM_INSTANCES,
+    Metrics,
+)
 from kernel.plugin.load import load_plugins
 from kernel.plugin.model import Budgets, PluginSet
 from kernel.plugin.scan import scan_plugins
@@ -22,18 +29,27 @@ from kernel.shared.bus import Bus
 from kernel.shared.cache import Cache
 from kernel.shared.connection import Shared
 
+# What redis-py says of a pool without a limit.
+UNLIMITED: Final = 2**31
 STATIC_DIR: Final = Path(__file__).resolve().parents[2] / "web" / "static"
 
 
 @asynccontextmanager
 async def open_kernel(
-    config: Config, *, role: Role, with_plugins: bool = True, renderer: Renderer | None = None
+    config: Config,
+    *,
+    role: Role,
+    with_plugins: bool = True,
+    renderer: Renderer | None = None,
+    metrics: Metrics | None = None,
 ) -> AsyncIterator[Runtime]:
     """Web and worker processes, the command and the tests all come through here. A process that opens several
     kernels, one after another or at once, gives them one `renderer`. Raises ConfigError, Unavailable."""
-    metrics = Metrics()
+    metrics = metrics or Metrics()
     renderer = renderer or open_renderer(config)
-    db = await Database.open(config.url_for_role(role), role=role, max_size=config.database_pool)
+    db = await Database.open(
+        config.url_for_role(role), role=role, max_size=config.database_pool, metrics=metrics
+    )
     try:
         shared = await Shared.open(config.redis_url, config.redis_prefix)
         bus = Bus(shared)
@@ -52,7 +68,8 @@ async def open_kernel(
                 queue = await Queue.open(config.redis_url, config.redis_prefix)
                 try:
                     ledger = Ledger(db, queue, bus, cache, config)
-                    async with _open_plugins(config, db, with_plugins) as plugins:
+                    _watch_pools(metrics, db, shared, queue)
+                    async with _open_plugins(config, db, metrics, with_plugins) as plugins:
                         yield Runtime(config, db, shared, bus, cache, ledger, plugins, renderer, metrics)
                 finally:
                     await queue.close()
@@ -71,7 +88,9 @@ def open_renderer(config: Config) -> Renderer:
 
 
 @asynccontextmanager
-async def _open_plugins(config: Config, db: Database, with_plugins: bool) -> AsyncIterator[PluginSet]:
+async def _open_plugins(
+    config: Config, db: Database, metrics: Metrics, with_plugins: bool
+) -> AsyncIterator[PluginSet]:
     """The plugins that are enabled in `system`. One that has a problem is left out and named in the set's failures."""
     if not with_plugins:
         yield PluginSet()
@@ -84,7 +103,9 @@ async def _open_plugins(config: Config, db: Database, with_plugins: bool) -> Asy
         list_host_functions(db),
         cache_dir=config.var / "native",
         ready_instances=config.ready_instances,
+        metrics=metrics,
     )
+    metrics.watch(lambda: _read_instances(metrics, sandbox))
     try:
         yield await load_plugins(
             sandbox,
@@ -93,3 +114,27 @@ async def _open_plugins(config: Config, db: Database, with_plugins: bool) -> Asy
         )
     finally:
         await sandbox.close()
+
+
+def _read_instances(metrics: Metrics, sandbox: Sandbox) -> None:
+    ready = sandbox.ready_instances
+    metrics.set_gauge(WASM_INSTANCES, ready, "ready")
+    metrics.set_gauge(WASM_INSTANCES, sandbox.live_instances - ready, "leased")
+
+
+def _watch_pools(metrics: Metrics, db: Database, shared: Shared, queue: Queue) -> None:
+    redis: dict[str, Any] = {"shared": shared.client.connection_pool, "queue": queue.redis.connection_pool}
+
+    def read() -> None:
+        size = db.size
+        metrics.set_gauge(DATABASE_CONNECTIONS, size.in_use, "in_use")
+        metrics.set_gauge(DATABASE_CONNECTIONS, size.idle, "idle")
+        metrics.set_gauge(DATABASE_CONNECTIONS_MAX, size.limit)
+        for name, pool in redis.items():
+            in_use, available = pool._in_use_connections, pool._available_connections  # noqa: SLF001  # redis-py tells it to nobody
+            metrics.set_gauge(REDIS_CONNECTIONS, len(in_use), name, "in_use")
+            metrics.set_gauge(REDIS_CONNECTIONS, len(available), name, "available")
+            if pool.max_connections < UNLIMITED:
+                metrics.set_gauge(REDIS_CONNECTIONS_MAX, pool.max_connections, name)
+
+    metrics.watch(read)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from markupsafe import Markup
 from kernel.errors import ConfigError
 from kernel.log import get_logger
 from kernel.names import is_machine_name
+from kernel.profile import note_time
 from kernel.render.assets import Assets, read_assets
 from kernel.render.filters import show_ago, show_date, show_datetime, show_number, stage_class, teaser
 from kernel.render.tree import render_tree
@@ -64,7 +66,11 @@ class Renderer:
 
     def render(self, template: str, /, **variables: Any) -> str:
         """A variable that the template uses and nobody gave is an error, not an empty text."""
-        return self._environment.get_template(template).render(variables)
+        started = perf_counter()
+        try:
+            return self._environment.get_template(template).render(variables)
+        finally:
+            note_time("render", perf_counter() - started)
 
     def suggest(self, names: Sequence[str]) -> str:
         """The first of the names that is a template. Raises LookupError when none is."""

@@ -4,10 +4,12 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
+from time import perf_counter
 from typing import Any, Final, NamedTuple
 
 from markupsafe import Markup
 
+from kernel.profile import note_time
 from kernel.render.attributes import find_check, is_switch, split_classes
 from kernel.render.formats import TEXT_FORMATS, format_text
 from kernel.render.tags import CONTAINER_TAGS, FLOW_TAGS, LIST_TAGS, MARKUP_TAGS
@@ -43,11 +45,13 @@ def render_tree(tree: object, *, name: str = "tree", limits: TreeLimits = DEFAUL
     """Never raises: what is wrong is left out and complained of. `name` starts each complaint's path."""
     if tree is None:
         return Rendered(Markup(""))
+    started = perf_counter()
     writer = _Writer(limits)
     writer.element(tree, _At(name))
     html = "".join(writer.out)
     if not html.isascii() or "\x00" in html:
         html = _UNSTORABLE.sub("\ufffd", html)
+    note_time("render", perf_counter() - started)
     return Rendered(Markup(html), tuple(writer.complaints))  # noqa: S704  # every piece was escaped or cleaned
 
 

@@ -49,6 +49,10 @@ class ReadyPool:
         self._refill: asyncio.Task[None] | None = None
         self._closed = False
 
+    @property
+    def ready(self) -> int:
+        return len(self._ready)
+
     async def take(self, state: object) -> Instance:
         """An instance that serves `state` alone. Raises PluginError."""
         instance = self._ready.popleft() if self._ready else await self._create()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from kernel.errors import PluginError
+from kernel.metrics import Metrics
 from kernel.sandbox.admission import Admission
 from kernel.sandbox.artefact import Artefact, NativeCache, load_artefact
 from kernel.sandbox.bindings import Linker
@@ -21,13 +22,22 @@ RUNNING_AT_ONCE: Final = 8
 
 
 class Component:
-    """One loaded plugin. `description` is what its `describe` answered: at least a list of texts "taps"."""
+    """One loaded plugin. `description` is what its `describe` answered: at least a list of texts "taps". `metrics` is
+    for whoever calls it."""
 
-    def __init__(self, name: str, sha256: str, description: dict[str, Any], pool: ReadyPool) -> None:
+    def __init__(
+        self, name: str, sha256: str, description: dict[str, Any], pool: ReadyPool, metrics: Metrics
+    ) -> None:
+        self.metrics = metrics
         self.name = name
         self.sha256 = sha256
         self.description = description
         self._pool = pool
+
+    @property
+    def ready_instances(self) -> int:
+        """How many wait to be taken."""
+        return self._pool.ready
 
     async def take(self, state: object) -> Instance:
         """An instance for one request or job, to be closed by the caller. Raises PluginError.
@@ -47,8 +57,9 @@ class Component:
 class Sandbox:
     """One per process; belongs to the event loop that opened it."""
 
-    def __init__(self, host: Host, cache: NativeCache, ready_instances: int) -> None:
+    def __init__(self, host: Host, cache: NativeCache, ready_instances: int, metrics: Metrics) -> None:
         self._host = host
+        self._metrics = metrics
         self._cache = cache
         self._ready_instances = ready_instances
         self._components: list[Component] = []
@@ -61,8 +72,9 @@ class Sandbox:
         cache_dir: Path,
         ready_instances: int,
         running_at_once: int = RUNNING_AT_ONCE,
+        metrics: Metrics | None = None,
     ) -> Self:
-        """Raises ValueError for a function that kernel.wit does not have."""
+        """Raises ValueError for a function that kernel.wit does not have. Without `metrics` it counts for itself."""
         cache = NativeCache(cache_dir)
         imports = Imports(read_contract(), functions)
         engine = Engine()
@@ -73,7 +85,8 @@ class Sandbox:
         except BaseException:
             engine.close()
             raise
-        return cls(Host(engine, linker, imports, Admission(running_at_once)), cache, ready_instances)
+        host = Host(engine, linker, imports, Admission(running_at_once))
+        return cls(host, cache, ready_instances, metrics or Metrics())
 
     @property
     def engine(self) -> Engine:
@@ -83,6 +96,11 @@ class Sandbox:
     def live_instances(self) -> int:
         """How many instances hold memory, the ready ones included."""
         return len(self._host.imports.guests)
+
+    @property
+    def ready_instances(self) -> int:
+        """How many of them wait to be taken."""
+        return sum(component.ready_instances for component in self._components)
 
     async def load(self, name: str, wasm: Path, limits: Limits) -> Component:
         """Compile (or find compiled), link, ask it to describe itself. Raises PluginError."""
@@ -99,7 +117,7 @@ class Sandbox:
             await pool.prepare(instance)
         finally:
             instance.close()
-        component = Component(name, artefact.sha256, description, pool)
+        component = Component(name, artefact.sha256, description, pool, self._metrics)
         self._components.append(component)
         pool.start_refill()
         return component

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from time import perf_counter
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from redis.backoff import ConstantBackoff
 from redis.exceptions import RedisError
 
 from kernel.errors import Unavailable
+from kernel.profile import note_time
 
 # What redis-py raises when the server is away, is loading, is full or refuses a command: for a caller these
 # are one thing, the value cannot be had now.
@@ -20,15 +22,19 @@ COMMAND_S = 2.0
 
 
 class _Client(Redis):
-    """Gives up on a command after a while.
+    """Gives up on a command after a while, and takes its time.
 
     Not by redis-py's `socket_timeout`: that goes through `asyncio.wait_for`, which in Python 3.11 may swallow the
     cancellation of a task, so that whoever closes a part would wait for it for ever.
     """
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        async with asyncio.timeout(COMMAND_S):
-            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # theirs is bare
+        started = perf_counter()
+        try:
+            async with asyncio.timeout(COMMAND_S):
+                return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # theirs is bare
+        finally:
+            note_time("redis", perf_counter() - started)
 
 
 class Shared:

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, Final
 
 import orjson
 
 from kernel.errors import PluginError, PluginFailure
 from kernel.log import get_logger
+from kernel.profile import note_time
 from kernel.tap.catalogue import Tap
 from kernel.tap.handle import NOT_ASKED_FOR, HandledItem, ItemData, apply_change
 from kernel.tap.registry import Implementor
@@ -107,6 +109,22 @@ class _Call:
         return spread
 
     async def _ask_once(self, implementor: Implementor, wanted: Sequence[int]) -> Any:
+        started, outcome = perf_counter(), "cancelled"
+        try:
+            answer = await self._exchange(implementor, wanted)
+            outcome = "ok"
+            return answer
+        except PluginError as failure:
+            outcome = failure.reason
+            raise
+        finally:
+            seconds = perf_counter() - started
+            note_time("taps", seconds)
+            plugin = implementor.plugin
+            plugin.component.metrics.count_tap(plugin.name, self.tap.name, outcome, seconds)
+
+    async def _exchange(self, implementor: Implementor, wanted: Sequence[int]) -> Any:
+        """Ask with a payload, check the answer."""
         payload: dict[str, Any] = {"ctx": orjson.Fragment(self.scope.ctx_json), **self.extra}
         handles: dict[int, HandledItem] = {}
         parts = [self._present(implementor, index, handles) for index in wanted]
