@@ -3,23 +3,28 @@
 from typing import Final
 
 from quart import Quart, Response, g, request
-from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from kernel.app.scrape import Scrape
+from kernel.profile import begin_profile, find_profile
 from kernel.runtime import Runtime
 from kernel.shared.session import Sessions
 from web.errors import install_error_handlers
+from web.live import EXTENSION, LiveStreams
 from web.page_cache import MARK, PageCache, PageMark
 from web.respond import PageResponse
-from web.routes import gathers, health, item_forms, items, jobs, plugin_pages, stages, user
+from web.routes import gathers, health, item_forms, items, jobs, metrics, plugin_pages, stages, user
 from web.routes.admin import content, dashboard
+from web.routes.admin import jobs as admin_jobs
 from web.visit import cookie_name, open_visit
 
 BLUEPRINTS: Final = (
     health.blueprint,
+    metrics.blueprint,
     items.blueprint,
     item_forms.blueprint,
     gathers.blueprint,
     jobs.blueprint,
+    admin_jobs.blueprint,
     user.blueprint,
     stages.blueprint,
     dashboard.blueprint,
@@ -29,7 +34,7 @@ BLUEPRINTS: Final = (
 )
 
 # Doors that must answer when Redis or PostgreSQL does not, and know nobody.
-WITHOUT_VISIT: Final = ("/health", "/static/")
+WITHOUT_VISIT: Final = frozenset(("health", "metrics", "static"))
 
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": (
@@ -44,34 +49,39 @@ SECURITY_HEADERS: Final = {
 YEAR_S: Final = 31_536_000
 
 
-def create_app(rt: Runtime) -> Quart:
+def create_app(rt: Runtime, live: LiveStreams | None = None) -> Quart:
+    """`live` is given by who has to end the streams: a server that stops."""
     app = Quart(__name__, static_folder="static", static_url_path="/static")
     app.config["MAX_CONTENT_LENGTH"] = rt.config.max_body_bytes
     app.extensions["trovato"] = rt
+    app.extensions[metrics.EXTENSION] = Scrape(rt)
+    app.extensions[EXTENSION] = live or LiveStreams()
     app.url_map.strict_slashes = False
     sessions = Sessions(rt.shared, rt.config.session_ttl_s)
 
     @app.before_request
     async def begin_visit() -> None:
         g.request_id = request.headers.get("X-Request-ID", "")
-        bind_contextvars(request_id=g.request_id)
-        if not request.path.startswith(WITHOUT_VISIT):
+        # Begun by the page cache, which writes it into the log when the answer has gone.
+        g.profile = find_profile() or begin_profile()
+        if request.path.split("/", 2)[1] not in WITHOUT_VISIT:
             g.visit = await open_visit(rt, sessions, g.request_id)
 
     @app.after_request
     async def finish_answer(response: Response) -> Response:
         _set_headers(rt, response)
         _set_cookie(rt, response)
+        if "visit" in g and g.visit.actor.is_admin:
+            response.headers["Server-Timing"] = g.profile.as_server_timing()
         mark = request.scope.get(MARK)
         if isinstance(mark, PageMark):
-            mark.route = request.url_rule.rule if request.url_rule is not None else "none"
+            mark.route = g.get("route") or (request.url_rule.rule if request.url_rule is not None else "none")
             if isinstance(response, PageResponse) and response.tags is not None:
                 mark.offer(response.tags, rt.config.cache_ttl_s)
         return response
 
     @app.teardown_request
     async def end_visit(_error: BaseException | None) -> None:
-        clear_contextvars()
         if "visit" in g:
             await g.visit.release()
 
@@ -81,9 +91,9 @@ def create_app(rt: Runtime) -> Quart:
     return app
 
 
-def create_asgi(rt: Runtime) -> PageCache:
+def create_asgi(rt: Runtime, live: LiveStreams | None = None) -> PageCache:
     """What the server is given: strangers' pages are answered before Quart is asked."""
-    return PageCache(create_app(rt), rt.cache, rt.config, cookie_name(rt.config))  # type: ignore[arg-type]  # Quart's own ASGI types
+    return PageCache(create_app(rt, live), rt.cache, rt.config, cookie_name(rt.config))  # type: ignore[arg-type]  # Quart's own ASGI types
 
 
 def _set_headers(rt: Runtime, response: Response) -> None:

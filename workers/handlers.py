@@ -11,12 +11,14 @@ from kernel.jobs import (
     DELETE_ITEM,
     INDEX_ITEM,
     RECORD_LOGIN,
+    RETRY_JOB,
     RUN_ITEM_TAPS,
     SAVE_ITEM,
     SET_PASSWORD,
     JobKind,
 )
 from kernel.user.account import run_record_login, run_set_password
+from kernel.user.retry import run_retry_job
 from workers.worker import Handler
 
 HANDLERS: Final[Mapping[JobKind, Handler]] = {
@@ -26,4 +28,5 @@ HANDLERS: Final[Mapping[JobKind, Handler]] = {
     RUN_ITEM_TAPS: run_item_taps,
     RECORD_LOGIN: run_record_login,
     SET_PASSWORD: run_set_password,
+    RETRY_JOB: run_retry_job,
 }

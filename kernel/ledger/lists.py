@@ -1,34 +1,177 @@
-"""Jobs as people look at them: those of one actor, and how many need attention."""
+"""Jobs as people look at them: newest first, filtered, and how many wait or need attention.
 
-from typing import Final
+Whatever is asked for, a bounded number of rows is looked at: what an index answers narrows the search, and the
+rest is looked for among the newest of what is left. Nothing here reads a payload.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
 from kernel.db.pool import Connection
-from kernel.ledger.model import Job
-from kernel.ledger.store import COLUMNS, read_job
+from kernel.ids import first_uuid7
+from kernel.ledger.model import JobStatus
 
-# What people started themselves, as opposed to what follows from it.
-_SHOWN_KINDS: Final = ("save_item", "delete_item", "set_password")
+# How many rows one page of a list looks at, and how far counts count.
+WINDOW: Final = 20_000
+COUNTED: Final = 1_000
+
+ATTENTION: Final = frozenset({JobStatus.FAILED, JobStatus.DEAD})
+
+# Work that nobody asked for by name, and that a list of somebody's own work leaves out.
+_BACKSTAGE: Final = ("record_login", "retry_job")
+# Partial indexes hold these, and no index the others.
+_INDEXED: Final = frozenset({JobStatus.QUEUED, JobStatus.RUNNING, *ATTENTION})
 
 
-async def list_actor_jobs(conn: Connection, actor_id: UUID, limit: int) -> list[Job]:
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    """One row of a list. `title`, `outcome` and `error` come from the result and the error; `title` names content."""
+
+    id: UUID
+    kind: str
+    status: JobStatus
+    actor_id: UUID
+    actor_name: str
+    session_key: str | None
+    attempts: int
+    cancel_requested: bool
+    progress_done: int
+    progress_total: int
+    progress_note: str
+    run_at: datetime
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
+    outcome: str | None
+    title: str | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """`is_started_by_hand` leaves out what follows from other jobs; `before` goes on behind that id."""
+
+    statuses: Collection[JobStatus] = ()
+    kind: str = ""
+    actor_id: UUID | None = None
+    session_key: str | None = None
+    since: datetime | None = None
+    before: UUID | None = None
+    is_started_by_hand: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """`next_before` is where the list goes on; `is_cut` says that the search stopped there, full or not."""
+
+    lines: list[JobLine]
+    next_before: UUID | None
+    is_cut: bool = False
+
+
+_FROM_ELSEWHERE: Final = {
+    "actor_name": "coalesce(users.name, '')",
+    "outcome": "job.result ->> 'outcome'",
+    "title": "job.result ->> 'title'",
+    "error": "job.error ->> 'message'",
+}
+_COLUMNS: Final = ", ".join(
+    f"{_FROM_ELSEWHERE.get(field.name, f'job.{field.name}')} AS {field.name}" for field in fields(JobLine)
+)
+
+
+async def list_jobs(conn: Connection, wanted: JobFilter, limit: int) -> JobPage:
     """Newest first."""
+    query = _Query(wanted)
     rows = await conn.fetch(
-        f"SELECT {COLUMNS} FROM job WHERE actor_id = $1 AND kind = ANY($2) ORDER BY created DESC LIMIT $3",  # noqa: S608  # the columns are a constant
-        actor_id,
-        _SHOWN_KINDS,
-        limit,
+        f"""
+        SELECT {_COLUMNS}
+        FROM ({query.found} ORDER BY id DESC LIMIT {limit + 1:d}) AS chosen JOIN job USING (id)
+            LEFT JOIN users ON users.id = job.actor_id
+        ORDER BY id DESC
+        """,  # noqa: S608  # constants of this module and placeholders
+        *query.values,
     )
-    return [read_job(row) for row in rows]
+    lines = [JobLine(**{**row, "status": JobStatus(row["status"])}) for row in rows[:limit]]
+    if len(rows) > limit:
+        return JobPage(lines, lines[-1].id)
+    if not query.rest:
+        return JobPage(lines, None)
+    last: UUID | None = await conn.fetchval(f"{query.base} OFFSET {WINDOW - 1:d} LIMIT 1", *query.near_values)
+    return JobPage(lines, last, is_cut=last is not None)
 
 
-async def count_open_jobs(conn: Connection) -> dict[str, int]:
-    """How many wait, run, and have given up; each count is answered by an index that holds only those."""
+class _Query:
+    """The statement's parts: `base` is what an index finds, `rest` is asked of each row in its window."""
+
+    def __init__(self, wanted: JobFilter) -> None:
+        self.values: list[Any] = []
+        near, rest = ["true"], []
+        if wanted.before is not None:
+            near.append(f"id < {self._bind(wanted.before)}")
+        if wanted.since is not None:
+            near.append(f"id >= {self._bind(first_uuid7(wanted.since))}")
+        if wanted.actor_id is not None:
+            near.append(f"actor_id = {self._bind(wanted.actor_id)}")
+        # Written out, since a placeholder would not tell the planner which partial index holds them.
+        names = ", ".join(f"'{status.value}'" for status in sorted(wanted.statuses))
+        is_indexed = bool(names) and _INDEXED.issuperset(wanted.statuses)
+        if is_indexed:
+            near.append(f"status IN ({names})")
+        if is_indexed and wanted.kind:
+            near.append(f"kind = {self._bind(wanted.kind)}")
+        self.near_values = list(self.values)
+        if names and not is_indexed:
+            rest.append(f"status IN ({names})")
+        if wanted.kind and not is_indexed:
+            rest.append(f"kind = {self._bind(wanted.kind)}")
+        if wanted.session_key is not None:
+            rest.append(f"session_key = {self._bind(wanted.session_key)}")
+        if wanted.is_started_by_hand:
+            rest.append(f"parent_id IS NULL AND kind <> ALL({self._bind(_BACKSTAGE)})")
+        self.rest = " AND ".join(rest)
+        self.base = (
+            "SELECT id, kind, status, session_key, parent_id FROM job"  # noqa: S608  # constants and placeholders
+            f" WHERE {' AND '.join(near)} ORDER BY id DESC"
+        )
+
+    @property
+    def found(self) -> str:
+        """Those rows of the window that everything is true of, newest first."""
+        return (
+            f"SELECT id, status FROM ({self.base} LIMIT {WINDOW:d}) AS looked_at WHERE {self.rest or 'true'}"  # noqa: S608  # as above
+        )
+
+    def _bind(self, value: object) -> str:
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+
+async def count_open_jobs(conn: Connection) -> dict[JobStatus, int]:
+    """How many wait, run, failed and gave up, each counted up to COUNTED through an index of those alone."""
     row = await conn.fetchrow(
         """
-        SELECT (SELECT count(*) FROM job WHERE status = 'queued') AS queued,
-               (SELECT count(*) FROM job WHERE status = 'running') AS running,
-               (SELECT count(*) FROM job WHERE status IN ('failed', 'dead')) AS dead
-        """
+        SELECT (SELECT count(*) FROM (SELECT 1 FROM job WHERE status = 'queued' LIMIT $1) AS s) AS queued,
+               (SELECT count(*) FROM (SELECT 1 FROM job WHERE status = 'running' LIMIT $1) AS s) AS running,
+               (SELECT count(*) FROM (SELECT 1 FROM job WHERE status = 'failed' LIMIT $1) AS s) AS failed,
+               (SELECT count(*) FROM (SELECT 1 FROM job WHERE status = 'dead' LIMIT $1) AS s) AS dead
+        """,
+        COUNTED,
     )
-    return dict(row or {})
+    return {JobStatus(status): number for status, number in dict(row or {}).items()}
+
+
+async def count_own_jobs(conn: Connection, actor_id: UUID, session_key: str | None) -> dict[JobStatus, int]:
+    """By status, of the newest that somebody started."""
+    own = JobFilter(actor_id=actor_id, session_key=session_key, is_started_by_hand=True)
+    query = _Query(own)
+    rows = await conn.fetch(
+        f"""
+        SELECT status, count(*) AS number FROM ({query.found} LIMIT {COUNTED:d}) AS newest GROUP BY status
+        """,  # noqa: S608  # as above
+        *query.values,
+    )
+    return {JobStatus(row["status"]): row["number"] for row in rows}

@@ -11,7 +11,7 @@ from web.guard import Guard
 from web.routes.user import read_destination
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
-EXAMPLES = {"type_name": "page", "item_id": "01936e3b-4f5a-7000-8000-000000000001", "token": "x" * 43}
+EXAMPLES = {"job_id": "01936e3b-4f5a-7000-8000-000000000001", "type_name": "page", "item_id": "01936e3b-4f5a-7000-8000-000000000001", "token": "x" * 43}
 
 
 def list_unguarded(app):

@@ -66,32 +66,7 @@ function watchForms() {
   });
 }
 
-// A job's page asks how far it is, less often the longer it takes, and loads again when it has ended.
-async function followJob(element) {
-  const note = find("job-note", element)[0];
-  const progress = find("job-progress", element)[0];
-  for (let wait = 250; ; wait = Math.min(wait * 1.3, 3000)) {
-    await new Promise((wake) => setTimeout(wake, wait));
-    let job;
-    try {
-      const answer = await fetch(element.dataset.jsUrl, { headers: { Accept: "application/json" } });
-      if (answer.status < 500 && !answer.ok) return location.reload();
-      if (!answer.ok) continue;
-      job = await answer.json();
-    } catch {
-      continue; // away for a moment; the job goes on without us
-    }
-    if (job.is_finished) return location.reload();
-    if (job.note && note.textContent !== job.note) note.textContent = job.note;
-    if (job.total) {
-      progress.max = job.total;
-      progress.value = job.done;
-    }
-  }
-}
-
 watchMenus();
 showLocalTimes();
 showFirstProblem();
 watchForms();
-for (const element of find("job")) followJob(element);

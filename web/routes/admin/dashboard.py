@@ -7,10 +7,11 @@ from quart import Blueprint, Response
 from kernel.db.pool import Connection
 from kernel.item.store import count_items, select_drafts, select_recent_items
 from kernel.item_type.load import list_item_types
-from kernel.ledger.lists import count_open_jobs, list_actor_jobs
+from kernel.ledger.lists import JobFilter, count_open_jobs, list_jobs
+from kernel.ledger.model import JobStatus
 from kernel.plugin.model import PluginSet
+from web.job_view import describe_line
 from web.respond import show_page
-from web.routes.jobs import describe_job
 from web.visit import Visit, current_visit
 
 blueprint = Blueprint("dashboard", __name__)
@@ -28,14 +29,15 @@ async def show_dashboard() -> Response:
     author = None if ctx.actor.may("access content overview") else ctx.actor.id
     recent = await select_recent_items(conn, author, SHOWN)
     drafts = await select_drafts(conn, author, SHOWN)
-    jobs = await list_actor_jobs(conn, ctx.actor.id, SHOWN)
+    own = JobFilter(actor_id=ctx.actor.id, is_started_by_hand=True)
+    jobs = (await list_jobs(conn, own, SHOWN)).lines
     return await show_page(
         "admin/dashboard.html",
         title="Dashboard",
         figures=await _list_figures(visit, conn, labels),
         recent=[{"item": item, "type_label": labels.get(item.type, item.type)} for item in recent],
         drafts=[{"item": item, "type_label": labels.get(item.type, item.type)} for item in drafts],
-        jobs=[{**describe_job(job), "path": f"/job/{job.id}", "created": job.created} for job in jobs],
+        jobs=[{**describe_line(ctx, job), "path": f"/job/{job.id}?details=1"} for job in jobs],
         plugins=_list_plugins(rt.plugins) if ctx.actor.is_admin else [],
     )
 
@@ -52,8 +54,12 @@ async def _list_figures(visit: Visit, conn: Connection, labels: dict[str, str]) 
     if visit.actor.is_admin:
         jobs = await count_open_jobs(conn)
         figures += [
-            ("Jobs under way", jobs["queued"] + jobs["running"], ""),
-            ("Jobs given up", jobs["dead"], ""),
+            (
+                "Jobs under way",
+                jobs[JobStatus.QUEUED] + jobs[JobStatus.RUNNING],
+                "/admin/jobs?status=unfinished",
+            ),
+            ("Jobs given up", jobs[JobStatus.FAILED] + jobs[JobStatus.DEAD], "/admin/jobs?status=attention"),
         ]
     return figures
 

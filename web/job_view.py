@@ -1,0 +1,128 @@
+"""What is shown of a job, and to whom: never its payload in lists and JSON, and titles only to its own people."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from kernel.clock import now
+from kernel.context import Context
+from kernel.ledger.access import may_oversee, may_read
+from kernel.ledger.lists import JobLine
+from kernel.ledger.model import UNFINISHED, Job, JobStatus
+
+# What people call the work, for lists and the title of its page.
+TITLES: Final = {
+    "save_item": "Saving",
+    "delete_item": "Deleting",
+    "set_password": "Changing the password",
+    "index_item": "Indexing for search",
+    "run_item_taps": "Telling the plugins",
+    "record_login": "Noting a login",
+    "retry_job": "Trying a job again",
+}
+# Outcomes of a job that did what it could and still changed nothing; the form shows why.
+REFUSED: Final = frozenset({"invalid", "conflict", "forbidden"})
+RETRYABLE: Final = frozenset({JobStatus.FAILED, JobStatus.DEAD})
+
+HIDDEN: Final = "(not shown)"
+SECRET_PARTS: Final = ("pass", "secret", "token", "hash")
+
+
+def name_kind(kind: str) -> str:
+    return TITLES.get(kind, kind.replace("_", " ").capitalize())
+
+
+def describe_job(ctx: Context, job: Job) -> dict[str, Any]:
+    """What the page, its JSON and its live events show to who may see the job at all."""
+    result = (job.result or {}) if may_read(ctx, job) else {}
+    succeeded = job.status is JobStatus.DONE and (job.result or {}).get("outcome") not in REFUSED
+    return {
+        "id": str(job.id),
+        "kind": job.kind,
+        "title": _title(job.kind, result.get("title")),
+        "status": str(job.status),
+        "is_finished": job.is_finished,
+        "succeeded": succeeded,
+        "attempts": job.attempts,
+        "failures": job.failures,
+        "done": job.progress_done,
+        "total": job.progress_total,
+        "note": job.progress_note,
+        "path": result.get("path", "") if succeeded else "",
+        "message": _message(result) if succeeded else "",
+        "problems": [] if succeeded else _list_problems(result),
+        "error": "" if succeeded else str((job.error or {}).get("message", "")),
+        "created": job.created,
+        "started": job.started,
+        "finished": job.finished,
+        "run_at": job.run_at,
+        "seconds": _seconds(job.started, job.finished),
+        "is_cancelling": job.cancel_requested and job.status in UNFINISHED,
+        "may_cancel": may_oversee(ctx, job) and job.status in UNFINISHED and not job.cancel_requested,
+        "may_retry": may_oversee(ctx, job) and job.status in RETRYABLE,
+    }
+
+
+def describe_line(ctx: Context, line: JobLine) -> dict[str, Any]:
+    """The same for one row of a list."""
+    is_open = may_read(ctx, line)
+    return {
+        "id": str(line.id),
+        "kind": line.kind,
+        "title": _title(line.kind, line.title if is_open else None),
+        "actor": line.actor_name,
+        "status": str(line.status),
+        "is_finished": line.status not in UNFINISHED,
+        "succeeded": line.status is JobStatus.DONE and line.outcome not in REFUSED,
+        "attempts": line.attempts,
+        "done": line.progress_done,
+        "total": line.progress_total,
+        "note": line.progress_note,
+        "error": line.error or "",
+        "created": line.created,
+        "started": line.started,
+        "finished": line.finished,
+        "run_at": line.run_at,
+        "seconds": _seconds(line.started, line.finished),
+        "is_cancelling": line.cancel_requested and line.status in UNFINISHED,
+        "may_cancel": line.status in UNFINISHED and not line.cancel_requested and may_oversee(ctx, line),
+        "may_retry": line.status in RETRYABLE and may_oversee(ctx, line),
+    }
+
+
+def show_payload(ctx: Context, job: Job) -> Any:
+    """For the page alone, so that somebody can see what to mend; None for who may not read the content."""
+    if job.status not in RETRYABLE or not job.payload or not may_read(ctx, job):
+        return None
+    return _mask(job.payload)
+
+
+def _mask(value: Any) -> Any:
+    """Without what a login could be made from."""
+    if isinstance(value, Mapping):
+        return {
+            key: HIDDEN if any(part in key.lower() for part in SECRET_PARTS) else _mask(inner)
+            for key, inner in value.items()
+        }
+    return [_mask(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _title(kind: str, title: object) -> str:
+    return f"{name_kind(kind)} “{title}”" if title else name_kind(kind)
+
+
+def _message(result: dict[str, Any]) -> str:
+    verb = {"saved": "saved", "deleted": "deleted"}.get(result.get("outcome", ""))
+    return f"“{result['title']}” was {verb}." if verb and result.get("title") else ""
+
+
+def _list_problems(result: dict[str, Any]) -> list[str]:
+    problems = [str(problem) for problem in result.get("problems", {}).values()]
+    return problems or ([str(result["message"])] if result.get("message") else [])
+
+
+def _seconds(started: datetime | None, finished: datetime | None) -> float | None:
+    """How long it took, or has been at it; from the first try to the end."""
+    if started is None:
+        return None
+    return round(max(0.0, ((finished or now()) - started).total_seconds()), 1)

@@ -1,0 +1,188 @@
+"""Live pages: sends what is known about a job to the browser as it changes, as server-sent events.
+
+A stream says `state` whenever something changed and `end` once the job is over, or `gone` when there is nothing to
+tell any more; each carries JSON except `gone`. Messages of the bus only say when to look: the rows are what is
+told, so a lost message costs a few seconds and never a wrong state. Between two looks a stream holds no connection.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+import orjson
+from quart import Response, current_app
+
+from kernel.db.connect import DISCONNECTED
+from kernel.db.pool import Connection
+from kernel.errors import TooMany
+from kernel.ledger.ledger import JOB_FINISHED, JOB_PROGRESS
+from kernel.runtime import Runtime
+from kernel.shared.bus import CONNECTED
+from web.visit import Visit
+
+# What the page's own JSON shows, with `is_finished`; None when the row is gone.
+State: TypeAlias = dict[str, Any]
+Read: TypeAlias = Callable[[Connection], Awaitable[State | None]]
+
+EXTENSION: Final = "trovato.live"
+
+# A browser holds six connections to a site at most: as many live pages would leave none for anything else.
+STREAMS_PER_PERSON: Final = 4
+STREAMS_PER_PROCESS: Final = 200
+
+# Between two states that are sent, unless the second one is the last.
+PAUSE_S: Final = 0.25
+# How soon a browser whose stream has ended asks for it again.
+RECONNECT_MS: Final = 2_000
+
+
+class LiveStreams:
+    """The streams that this process keeps open, and when they have to end.
+
+    A row is looked at after `look_s` without a message. A silent connection hears something every `keep_alive_s`, so
+    that nothing on the way takes it for dead. After `longest_s` the browser has to ask again, so that a right that
+    was taken away ends with it.
+    """
+
+    def __init__(self, *, look_s: float = 3.0, keep_alive_s: float = 15.0, longest_s: float = 300.0) -> None:
+        self.look_s = look_s
+        self.keep_alive_s = keep_alive_s
+        self.longest_s = longest_s
+        self.is_closing = False
+        self._open: Counter[str] = Counter()
+        self._news: set[asyncio.Event] = set()
+
+    @property
+    def count(self) -> int:
+        return len(self._news)
+
+    def close(self) -> None:
+        """End every stream now; browsers ask again, and reach another process."""
+        self.is_closing = True
+        for news in self._news:
+            news.set()
+
+    def require_room(self, person: str) -> None:
+        """Raises TooMany; the page then asks now and then instead."""
+        if self.is_closing or self.count >= STREAMS_PER_PROCESS:
+            raise TooMany("Too many pages are followed live just now. This one still shows how far it is.")
+        if self._open[person] >= STREAMS_PER_PERSON:
+            raise TooMany("You follow several jobs already. This page still shows how far it is.")
+
+    @contextmanager
+    def opened(self, person: str) -> Iterator[asyncio.Event]:
+        """Counts a stream while it is open. The event is set when there is a reason to look."""
+        news = asyncio.Event()
+        self._news.add(news)
+        self._open[person] += 1
+        try:
+            yield news
+        finally:
+            self._news.discard(news)
+            self._open[person] -= 1
+            if not self._open[person]:
+                del self._open[person]
+
+
+async def stream_job(visit: Visit, job_id: UUID, read: Read) -> Response:
+    """An answer that lasts until the job is over.
+
+    Whether the visitor may read is the caller's question, before this is called; `read` runs later, outside of the
+    request. Raises TooMany.
+    """
+    live: LiveStreams = current_app.extensions[EXTENSION]
+    person = visit.ctx.session_key or str(visit.actor.id)
+    live.require_room(person)
+    await visit.release()
+    response = Response(
+        follow_job(visit.rt, live, person, job_id, read),
+        content_type="text/event-stream; charset=utf-8",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+    response.timeout = None
+    return response
+
+
+async def follow_job(
+    rt: Runtime, live: LiveStreams, person: str, job_id: UUID, read: Read
+) -> AsyncIterator[bytes]:
+    """The stream itself, event by event."""
+    with live.opened(person) as news, _listening(rt, job_id, news) as ear:
+        ends = monotonic() + live.longest_s
+        said = monotonic()
+        last: State | None = None
+        yield b"retry: %d\n\n" % RECONNECT_MS
+        while not live.is_closing and monotonic() < ends:
+            news.clear()
+            ear.is_over = False
+            looked = monotonic()
+            try:
+                async with rt.db.acquire() as conn:
+                    state = await read(conn)
+            except DISCONNECTED:
+                state = last  # it comes back, and the job goes on
+            else:
+                if state is None:
+                    yield b"event: gone\ndata:\n\n"
+                    return
+                if state["is_finished"]:
+                    yield _event("end", state)
+                    return
+            if state is not None and state != last:
+                yield _event("state", state)
+                last, said = state, monotonic()
+            elif monotonic() - said >= live.keep_alive_s:
+                yield b": still here\n\n"
+                said = monotonic()
+            await _wait(news, live.look_s)
+            if not (ear.is_over or live.is_closing):
+                await asyncio.sleep(looked + PAUSE_S - monotonic())
+
+
+class _Ear:
+    """Whether the job was said to be over, which is told without a pause."""
+
+    is_over = False
+
+
+@contextmanager
+def _listening(rt: Runtime, job_id: UUID, news: asyncio.Event) -> Iterator[_Ear]:
+    ear = _Ear()
+    ours = str(job_id)
+
+    def hear_progress(message: dict[str, Any]) -> None:
+        if message.get("id") == ours:
+            news.set()
+
+    def hear_end(message: dict[str, Any]) -> None:
+        if message.get("id") == ours:
+            ear.is_over = True
+            news.set()
+
+    unsubscribe = [
+        rt.bus.subscribe(JOB_PROGRESS, hear_progress),
+        rt.bus.subscribe(JOB_FINISHED, hear_end),
+        rt.bus.subscribe(CONNECTED, lambda _: news.set()),  # messages may have been lost
+    ]
+    try:
+        yield ear
+    finally:
+        for end in unsubscribe:
+            end()
+
+
+async def _wait(news: asyncio.Event, timeout_s: float) -> None:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await news.wait()
+    except TimeoutError:
+        return
+
+
+def _event(name: str, state: State) -> bytes:
+    """orjson writes no line breaks, so that the data is one line."""
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), orjson.dumps(state))

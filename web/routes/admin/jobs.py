@@ -1,0 +1,94 @@
+"""Everybody's jobs, for those who look after them: what waits, what runs, what gave up."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from quart import Blueprint, Response, request
+
+from kernel.errors import BadInput
+from kernel.ids import parse_uuid
+from kernel.jobs import RETRY_JOB, RetryJob
+from kernel.ledger.access import ADMINISTER_JOBS
+from kernel.ledger.lists import JobFilter, JobPage, count_open_jobs, list_jobs
+from kernel.ledger.submit import submit_job
+from kernel.user.name import normalise_name
+from kernel.user.store import find_user_by_name
+from web.guard import Submitted, changing_route
+from web.job_lists import PAGE_SIZE, answer_list, is_for_script, read_filter
+from web.respond import answer_json, redirect_after_change
+from web.routes.user import read_destination
+from web.visit import Visit, current_visit
+
+blueprint = Blueprint("admin_jobs", __name__)
+
+LIST: Final = "/admin/jobs"
+
+
+@blueprint.get(LIST)
+async def show_all_jobs() -> Response:
+    return await _show_all(as_json=False)
+
+
+@blueprint.get(f"{LIST}.json")
+async def show_all_jobs_as_json() -> Response:
+    return await _show_all(as_json=True)
+
+
+async def _show_all(*, as_json: bool) -> Response:
+    visit = current_visit()
+    visit.require(ADMINISTER_JOBS)
+    chosen = read_filter(request.args)
+    conn = await visit.conn()
+    actor = await find_user_by_name(conn, normalise_name(chosen.actor)) if chosen.actor else None
+    wanted = JobFilter(
+        statuses=chosen.statuses,
+        kind=chosen.kind,
+        actor_id=actor.id if actor else None,
+        since=chosen.since,
+        before=chosen.before,
+    )
+    is_nobody = bool(chosen.actor) and actor is None
+    page = JobPage([], None) if is_nobody else await list_jobs(conn, wanted, PAGE_SIZE)
+    counts = {} if is_for_script() else await count_open_jobs(conn)
+    return await answer_list(
+        visit,
+        page,
+        path=LIST,
+        title="Jobs",
+        counts=counts,
+        chosen=chosen,
+        as_json=as_json,
+        is_everybody=True,
+    )
+
+
+def _may_administer(visit: Visit, _arguments: Mapping[str, Any]) -> None:
+    visit.require(ADMINISTER_JOBS)
+
+
+@changing_route(blueprint, f"{LIST}/retry", form_id="jobs_retry", access=_may_administer)
+async def retry_listed(submitted: Submitted | None, document: Mapping[str, Any] | None) -> Response:
+    """Those that one page of the list shows; each is a job of its own, which checks the right again."""
+    visit = current_visit()
+    ids = _read_ids(
+        document.get("jobs") if submitted is None and document else (submitted or {}).get("job", [])
+    )
+    await visit.release()
+    for job_id in ids:
+        await submit_job(visit.rt.ledger, visit.ctx, RETRY_JOB, RetryJob(job_id))
+    text = f"{len(ids)} job{' is' if len(ids) == 1 else 's are'} tried again."
+    if document is not None:
+        return answer_json({"message": text}, 202)
+    if visit.session is not None:
+        await visit.sessions.add_flash(visit.session, "success", text)
+    return redirect_after_change(read_destination(request.args.get("destination", "") or LIST))
+
+
+def _read_ids(sent: object) -> list[UUID]:
+    """Raises BadInput."""
+    texts = sent if isinstance(sent, list) else []
+    ids = [job_id for text in texts if isinstance(text, str) and (job_id := parse_uuid(text)) is not None]
+    if not ids or len(ids) != len(texts) or len(ids) > PAGE_SIZE:
+        raise BadInput(f"Name the jobs by their ids, {PAGE_SIZE} at most.")
+    return ids
