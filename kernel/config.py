@@ -114,6 +114,8 @@ def read_config(env: Mapping[str, str]) -> Config:
             f"{missing} is not set, while the other one of DATABASE_URL and REDIS_URL is."
             " Set both to use your own servers, or neither to use the embedded ones."
         )
+    if config.metrics.port + config.worker_processes > 65_536:
+        reader.problems.append(f"METRICS_PORT leaves no ports for {config.worker_processes} workers.")
     if reader.problems:
         raise ConfigError(reader.problems)
     return config

@@ -1,11 +1,14 @@
-"""Starts one web process: `python -m web [--fd=N]`."""
+"""Starts one web process: `python -m web [--fd=N] [--place=N]`."""
 
 import sys
 
 from web.serve import main
 
+
+def read_number(name: str) -> int | None:
+    given = [a.removeprefix(f"--{name}=") for a in sys.argv[1:] if a.startswith(f"--{name}=")]
+    return int(given[0]) if given else None
+
+
 if __name__ == "__main__":
-    descriptors = [
-        argument.removeprefix("--fd=") for argument in sys.argv[1:] if argument.startswith("--fd=")
-    ]
-    main(int(descriptors[0]) if descriptors else None)
+    main(read_number("fd"), read_number("place"))

@@ -1,5 +1,6 @@
 """Asks the workers for a change and waits a moment for its outcome."""
 
+from time import perf_counter
 from typing import Any
 
 from quart import Response
@@ -8,6 +9,7 @@ from kernel.errors import Conflict, Forbidden, Invalid, TrovatoError, Unavailabl
 from kernel.jobs import JobKind
 from kernel.ledger.model import Job, JobStatus
 from kernel.ledger.wait import submit_and_wait as ledger_submit_and_wait
+from kernel.profile import note_time
 from web.respond import answer_json, redirect_after_change
 from web.visit import Visit
 
@@ -16,14 +18,18 @@ async def submit_and_wait(visit: Visit, kind: JobKind, payload: object, dedupe_k
     """The job as it stands after `save_wait_s` at most. The page's snapshot is given back first: it would show the
     state before the change, and hold a connection while nothing is read."""
     await visit.release()
-    return await ledger_submit_and_wait(
-        visit.rt.ledger,
-        visit.ctx,
-        kind,
-        payload,
-        timeout_s=visit.rt.config.save_wait_s,
-        dedupe_key=dedupe_key,
-    )
+    started = perf_counter()
+    try:
+        return await ledger_submit_and_wait(
+            visit.rt.ledger,
+            visit.ctx,
+            kind,
+            payload,
+            timeout_s=visit.rt.config.save_wait_s,
+            dedupe_key=dedupe_key,
+        )
+    finally:
+        note_time("job", perf_counter() - started)
 
 
 def answer_unfinished(job: Job, *, as_json: bool) -> Response:

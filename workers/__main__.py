@@ -14,6 +14,7 @@ from kernel.errors import TrovatoError
 from kernel.log import configure_logging, get_logger
 from kernel.sandbox.selftest import self_test
 from workers.handlers import HANDLERS
+from workers.metrics_port import offer_metrics
 from workers.worker import run_worker
 
 log = get_logger(__name__)
@@ -26,7 +27,7 @@ async def serve(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await self_test()
-    async with open_kernel(config, role="worker") as rt:
+    async with open_kernel(config, role="worker") as rt, offer_metrics(rt):
         await run_worker(rt, HANDLERS, stop)
 
 

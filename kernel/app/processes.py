@@ -13,9 +13,11 @@ from pathlib import Path
 from time import monotonic
 from typing import Final
 
+from kernel.app.figures_folder import FiguresFolder
 from kernel.config import Config, Role
 from kernel.errors import ConfigError
 from kernel.log import get_logger
+from kernel.metrics import FOLDER_VARIABLE, forget_gauges
 
 log = get_logger(__name__)
 
@@ -31,13 +33,19 @@ PROJECT_ROOT: Final = Path(__file__).resolve().parents[2]
 
 @dataclass(slots=True)
 class _Child:
-    name: str
+    """`number` is its place among those of its role, from 1 on; whoever comes after it takes the same."""
+
     module: str
     role: Role
-    fds: tuple[int, ...] = ()
+    number: int
+    fd: int | None = None
     process: asyncio.subprocess.Process | None = None
     started: float = 0.0
     quick_deaths: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"{self.role} {self.number}"
 
 
 @dataclass(slots=True)
@@ -50,16 +58,21 @@ class Processes:
     _children: list[_Child] = field(default_factory=list)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _figures: FiguresFolder | None = None
 
     def add_web(self, listener: socket.socket, count: int) -> None:
-        self._children += [
-            _Child(f"web {number + 1}", "web", "web", (listener.fileno(),)) for number in range(count)
-        ]
+        for _ in range(count):
+            self._children.append(_Child("web", "web", self._next_number("web"), listener.fileno()))
 
     def add_workers(self, count: int) -> None:
-        self._children += [_Child(f"worker {number + 1}", "workers", "worker") for number in range(count)]
+        for _ in range(count):
+            self._children.append(_Child("workers", "worker", self._next_number("worker")))
+
+    def _next_number(self, role: Role) -> int:
+        return 1 + sum(child.role == role for child in self._children)
 
     async def start(self) -> None:
+        self._figures = FiguresFolder.open(self.config.var)
         for child in self._children:
             await self._spawn(child)
             self._tasks.append(asyncio.create_task(self._keep_alive(child), name=f"keep {child.name}"))
@@ -79,24 +92,38 @@ class Processes:
                     child.process.kill()
         if late:
             await asyncio.wait(late)
+        if self._figures is not None:
+            self._figures.close()
 
     async def _spawn(self, child: _Child) -> None:
         child.process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             child.module,
-            *(f"--fd={fd}" for fd in child.fds),
+            *([] if child.fd is None else [f"--fd={child.fd}", f"--place={child.number}"]),
             cwd=PROJECT_ROOT,
-            env=child_environment(self.config, self.base, child.role),
-            pass_fds=child.fds,
+            env=self._build_environment(child),
+            pass_fds=() if child.fd is None else (child.fd,),
             # A Ctrl-C in the terminal reaches the parent alone, which then ends its children in order.
             start_new_session=True,
         )
         child.started = monotonic()
 
+    def _build_environment(self, child: _Child) -> dict[str, str]:
+        """Web processes count together, since they share a port; each worker has a port of its own."""
+        environment = child_environment(self.config, self.base, child.role)
+        environment.pop(FOLDER_VARIABLE, None)
+        if child.role == "web" and self._figures is not None:
+            environment[FOLDER_VARIABLE] = str(self._figures.path)
+        if child.role == "worker" and self.config.metrics.port:
+            environment["METRICS_PORT"] = str(self.config.metrics.port + child.number - 1)
+        return environment
+
     async def _keep_alive(self, child: _Child) -> None:
         while child.process is not None:
             status = await child.process.wait()
+            if self._figures is not None and child.role == "web":
+                forget_gauges(self._figures.path, child.number)
             if self._stopping.is_set():
                 return
             lived_s = monotonic() - child.started

@@ -25,6 +25,7 @@ from kernel.ledger.payload import decode_payload
 from kernel.ledger.run import JobRun
 from kernel.ledger.store import claim_job, hand_back, mark_cancelled, mark_failed
 from kernel.log import get_logger
+from kernel.profile import Profile, begin_profile
 
 log = get_logger(__name__)
 
@@ -50,7 +51,7 @@ class Attempts:
 
     async def make(self, job_id: UUID) -> None:
         """Claim the job and see it through; quiet when it is not to be had. Errors of jobs stay here."""
-        ledger = self._ledger
+        ledger, profile = self._ledger, begin_profile()
         job = await outlast_restart(lambda: self._claim(job_id), for_s=ledger.config.lease_s)
         if job is None:
             log.debug("delivery of a job that is not to be had", job_id=str(job_id))
@@ -61,13 +62,17 @@ class Attempts:
                 log.info("job cancelled before it ran")
                 await ledger.tell_waiter(job.id, job.status)
                 return
-            attempt = _Attempt(ledger, job, kind)
+            if job.attempts == 1 and job.started is not None:
+                waited_s = (job.started - job.run_at).total_seconds()
+                ledger.cache.metrics.count_pickup(kind.name, max(0.0, waited_s))
+            attempt = _Attempt(ledger, job, kind, profile)
             self._running[job.id] = attempt
             self._idle.clear()
             try:
                 await attempt.make(work)
                 await self._give_turn(kind, job.group_key)
             finally:
+                ledger.cache.metrics.count_job(kind.name, attempt.outcome, monotonic() - attempt.started)
                 if self._running.get(job.id) is attempt:
                     del self._running[job.id]
                 if not self._running:
@@ -112,10 +117,15 @@ class Attempts:
 
 
 class _Attempt:
-    def __init__(self, ledger: Ledger, job: Job, kind: JobKind) -> None:
+    """`outcome` is for the metrics: how it went, as far as it was recorded."""
+
+    def __init__(self, ledger: Ledger, job: Job, kind: JobKind, profile: Profile) -> None:
+        self.outcome = "unrecorded"
+        self.started = monotonic()
         self._ledger = ledger
         self._job = job
         self._kind = kind
+        self._profile = profile
         self._work: asyncio.Task[None] | None = None
         self._stopped: StopReason | None = None
 
@@ -125,7 +135,6 @@ class _Attempt:
             self._work.cancel()
 
     async def make(self, work: Work) -> None:
-        started = monotonic()
         try:
             run = JobRun(self._ledger, self._job, decode_payload(self._kind.payload, self._job.payload))
         except BadInput as error:
@@ -133,11 +142,13 @@ class _Attempt:
             return
         raised = await self._do(work, run)
         if run.is_done:
-            log.info("job done", attempt=self._job.attempts, ms=round((monotonic() - started) * 1000, 1))
+            self.outcome = "done"
+            log.info("job done", **self._describe())
             if raised is not None:
                 log.warning("handler failed after its job was done", **describe_for_log(raised))
         elif run.is_paused:
-            log.info("job paused", attempt=self._job.attempts, ms=round((monotonic() - started) * 1000, 1))
+            self.outcome = "paused"
+            log.info("job paused", **self._describe())
             if raised is not None:
                 log.warning("handler failed after its job was paused", **describe_for_log(raised))
         elif self._stopped == "shutdown":
@@ -147,6 +158,11 @@ class _Attempt:
         else:
             unfinished = RuntimeError("The handler returned without finishing its job.")
             await self._record(self._record_failure(raised or unfinished, run.failures + 1))
+
+    def _describe(self) -> dict[str, float | int]:
+        """For the log: which attempt, how long it took, and on what."""
+        ms = round((monotonic() - self.started) * 1000, 1)
+        return {"attempt": self._job.attempts, "ms": ms, **self._profile.as_fields()}
 
     async def _do(self, work: Work, run: JobRun) -> BaseException | None:
         """Run the handler to its end; what it raised."""
@@ -200,6 +216,7 @@ class _Attempt:
         retry_in_s = compute_backoff_s(failures, SystemRandom())
         described = describe_error(error, job)
         over = not await self._change(lambda conn: mark_failed(conn, job, status, described, retry_in_s))
+        self.outcome = "lost" if over else "retried" if status is JobStatus.QUEUED else status.value
         if over:
             log.warning("attempt failed and was over already", **describe_for_log(error))
         elif status is JobStatus.QUEUED:
@@ -210,14 +227,17 @@ class _Attempt:
 
     async def _record_end(self) -> None:
         if await self._change(lambda conn: mark_cancelled(conn, self._job)):
+            self.outcome = "cancelled"
             log.info("job cancelled")
             await self._ledger.tell_waiter(self._job.id, JobStatus.CANCELLED)
         else:
+            self.outcome = "lost"
             log.warning("lease lost, attempt given up", attempt=self._job.attempts)
 
     async def _record_return(self) -> None:
         ledger = self._ledger
         number = await self._change(lambda conn: hand_back(conn, self._job, ledger.config.sweep_every_s))
+        self.outcome = "lost" if number is None else "returned"
         if number is not None:
             log.info("job handed back, this worker stops")
             await ledger.queue.put(self._job.id, number, self._kind)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response, g, request
 
 from kernel.errors import NotFound, PluginError
 from kernel.gather.model import Gather
@@ -22,6 +22,8 @@ async def show_plugin_page(path: str) -> Response:
     visit = current_visit()
     menu = visit.rt.plugins.menu
     match = menu.resolve(f"/{path}")
+    # In metrics and log this route is what a plugin named the path, or no route at all.
+    g.route = match.entry.path if match is not None else "none"
     if match is None:
         raise NotFound("There is nothing at this address.")
     entry = match.entry
