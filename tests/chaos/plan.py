@@ -1,0 +1,91 @@
+"""What a run consists of: how long, how many, which faults at which second, and what it must at least have reached."""
+
+import random
+from dataclasses import dataclass, field
+
+# Values of the configuration that no variable names: nobody wants to wait half a minute for a lease here.
+WORKER_SETTINGS = {"lease_s": 2.0, "sweep_every_s": 0.5, "poll_every_s": 0.5}
+SAVE_WAIT_S = 1.0
+WEB_PROCESSES = 2
+WORKERS = 3
+
+# How often in two minutes. `aim` pauses a worker in the middle of a save.
+FULL = {
+    "kill worker": 26,
+    "kill web": 4,
+    "aim": 7,
+    "pause worker": 4,
+    "pause web": 2,
+    "flush redis": 3,
+    "restart redis": 3,
+    "restart postgres": 2,
+    "crash postgres": 2,
+}
+SHORT = {
+    "kill worker": 3,
+    "kill web": 1,
+    "aim": 1,
+    "flush redis": 1,
+    "restart redis": 1,
+    "crash postgres": 1,
+}
+# For a build without its fence: nothing but workers that stand still in the middle of a save.
+PAUSES = {"aim": 3}
+_CALM_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Fault:
+    at_s: float
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`without` names the safeguards that the workers go without. `haste` is the share of items that their editors
+    delete at once."""
+
+    seed: int
+    seconds: float
+    editors: int
+    faults: tuple[Fault, ...]
+    minimum: dict = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    haste: float = 0.1
+
+
+def make_plan(*, seed, seconds, editors, is_short, without=()):
+    kinds = PAUSES if "fence" in without else SHORT if is_short else FULL
+    minimum = {} if without else find_minimum(kinds, is_short)
+    return Plan(
+        seed,
+        seconds,
+        editors,
+        schedule(kinds, seconds, random.Random(seed)),
+        minimum,
+        tuple(without),
+        haste=0.7 if "fence" in without else 0.1,
+    )
+
+
+def find_minimum(kinds, is_short):
+    """A run that did less proves less than it says."""
+    return {
+        "accepted saves": 100 if is_short else 2000,
+        "worker kills": 3 if is_short else 20,
+        "redis flushes and restarts": 2 if is_short else 3,
+        "postgres restarts": 1 if is_short else 2,
+        "takeovers from a paused worker": 1 if is_short else 3,
+    }
+
+
+def schedule(kinds, seconds, chance):
+    """Each kind spread over the time, at random within its share of it; the first seconds and the last are calm."""
+    usable_s = seconds - 2 * _CALM_S
+    return tuple(
+        sorted(
+            Fault(round(_CALM_S + usable_s * (number + chance.random()) / count, 1), kind)
+            for kind, count in kinds.items()
+            for number in range(count)
+        )
+    )

@@ -1,0 +1,90 @@
+"""Safeguards that a worker can be made to go without, to show that the judge notices when one is missing.
+
+Functions of the product are replaced here and nowhere else in the suite: not to imitate a part but to break it.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+from kernel.ledger import store
+from kernel.ledger.model import Job
+from kernel.ledger.run import JobRun
+
+
+@dataclass(frozen=True, slots=True)
+class Sabotage:
+    """`meaning` is printed; `take_out` is called in a worker before it starts."""
+
+    meaning: str
+    take_out: Callable[[], None]
+
+
+def _replace(original, broken):
+    """Wherever the product has imported the function. The name is the proof that there was something to break."""
+    places = [
+        (module, name)
+        for key, module in list(sys.modules.items())
+        if key.startswith(("kernel.", "workers."))
+        for name, value in list(vars(module).items())
+        if value is original
+    ]
+    assert places, f"{original} is not imported by anybody"
+    for module, name in places:
+        setattr(module, name, broken)
+
+
+def _take_out_fence():
+    async def lock_attempt(_conn, _job):
+        return True
+
+    _replace(store.lock_attempt, lock_attempt)
+
+
+def _take_out_claim():
+    columns = ", ".join(field.name for field in fields(Job))
+
+    async def claim_job(conn, job_id, _kinds, lease_s):
+        row = await conn.fetchrow(
+            f"""
+            UPDATE job SET status = 'running', attempts = attempts + 1,
+                lease_until = now() + make_interval(secs => $2), started = coalesce(started, now())
+            WHERE id = $1 RETURNING {columns}
+            """,
+            job_id,
+            lease_s,
+        )
+        return None if row is None else store.read_job(row)
+
+    _replace(store.claim_job, claim_job)
+
+
+def _take_out_sweeper():
+    async def sweep_for_ever(_rt):
+        await asyncio.Event().wait()
+
+    _replace(sys.modules["workers.sweeper"].sweep_for_ever, sweep_for_ever)
+
+
+def _take_out_follow_ups():
+    async def insert_follow_ups(_conn, _parent, _jobs):
+        """The queue is told of them all the same."""
+
+    _replace(store.insert_follow_ups, insert_follow_ups)
+
+
+def _take_out_tags():
+    async def drop(_run, _tags):
+        return True
+
+    JobRun._drop = drop
+
+
+SABOTAGES = {
+    "fence": Sabotage("an attempt that is over may still write", _take_out_fence),
+    "claim": Sabotage("a job is claimed whatever its status is", _take_out_claim),
+    "sweeper": Sabotage("nobody repeats what was left undone", _take_out_sweeper),
+    "follow-ups": Sabotage("follow-up jobs are published and not inserted", _take_out_follow_ups),
+    "tags": Sabotage("cache tags are not dropped", _take_out_tags),
+}

@@ -1,0 +1,28 @@
+"""A worker as `python -m workers` starts it, with durations that no variable names: `worker_process SETTINGS [PART …]`.
+
+SETTINGS is a JSON object of values of the configuration. Each PART is a safeguard that this worker goes without.
+"""
+
+import os
+import sys
+from dataclasses import replace
+
+import orjson
+
+from kernel.app.processes import end_with_parent
+from kernel.config import read_config
+from kernel.errors import TrovatoError
+from kernel.log import configure_logging
+from tests.chaos.sabotage import SABOTAGES
+from workers.__main__ import main
+
+if __name__ == "__main__":
+    end_with_parent()
+    settings = replace(read_config(os.environ), **orjson.loads(sys.argv[1]))
+    configure_logging(settings.log_level, settings.log_format)
+    for part in sys.argv[2:]:
+        SABOTAGES[part].take_out()
+    try:
+        main(settings)
+    except TrovatoError as error:
+        sys.exit(error.message)
