@@ -63,7 +63,7 @@ async def measure_pick_up(ledger, count=300):
         async with ledger.db.acquire() as conn:
             await insert_job(conn, new, EDITOR, None)
         committed = monotonic()
-        await ledger.queue.put(new.id, 1, SAVE_ITEM.lane)
+        await ledger.queue.put(new.id, 1, SAVE_ITEM)
         await finished.wait()
         job = await wait_for_job(ledger, new.id, 10)
         waits_ms.append((job.result["claimed"] - committed) * 1000)

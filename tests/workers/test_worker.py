@@ -2,10 +2,12 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from time import monotonic
 
 import pytest
 
+from kernel import clock
 from kernel.ids import uuid7
 from kernel.jobs import INDEX_ITEM, SAVE_ITEM, IndexItem, SaveItem
 from kernel.ledger.model import JobStatus
@@ -56,10 +58,10 @@ class SilentQueue:
     def __init__(self, queue):
         self._queue = queue
 
-    async def put(self, job_id, delivery, lane):
+    async def put(self, job_id, number, kind):
         redis = self._queue.redis
         await redis.enqueue_job(
-            "run_job", str(job_id), _job_id=f"{job_id}:{delivery}", _queue_name=self._queue.name(lane)
+            "run_job", str(job_id), _job_id=f"{job_id}:{number}", _queue_name=self._queue.name(kind.lane)
         )
 
 
@@ -106,6 +108,62 @@ async def test_a_full_background_lane_does_not_delay_a_save(web_ledger, start_wo
     go.set()
     for job_id in held:
         assert (await wait_for_job(web_ledger, job_id, 5)).status is JobStatus.DONE
+
+
+async def test_a_higher_priority_is_taken_before_what_came_earlier(web_ledger, start_worker, patient):
+    low, high = replace(INDEX_ITEM, priority=-1), replace(INDEX_ITEM, priority=1)
+    order = []
+
+    async def note(rt, run):
+        order.append(run.job.id)
+        await work(rt, run)
+
+    expected = []
+    for kind, place in ((low, 2), (INDEX_ITEM, 1), (high, 0), (low, 2), (high, 0)):
+        expected.append((place, len(expected), await submit(web_ledger, kind)))
+    await start_worker({INDEX_ITEM: note}, replace(patient, background_slots=1))
+    for _, _, job_id in expected:
+        assert (await wait_for_job(web_ledger, job_id, 5)).status is JobStatus.DONE
+    assert order == [job_id for _, _, job_id in sorted(expected)]
+
+
+async def test_a_job_with_a_time_of_its_own_waits_for_it(web_ledger, start_worker, config):
+    await start_worker({INDEX_ITEM: work}, replace(config, sweep_every_s=0.1))
+    at = clock.now() + timedelta(seconds=1)
+    job_id = await submit(web_ledger, run_at=at)
+    now = await submit(web_ledger)
+    assert (await wait_for_job(web_ledger, now, 5)).status is JobStatus.DONE
+    assert (await get_job(web_ledger, job_id)).status is JobStatus.QUEUED
+    job = await wait_for_job(web_ledger, job_id, 8)
+    assert job.status is JobStatus.DONE
+    assert job.started >= at
+    assert await count_effects(web_ledger, str(job_id)) == 1
+
+
+async def test_a_job_that_pauses_lets_others_have_the_slot(web_ledger, start_worker, patient):
+    order = []
+
+    async def in_parts(rt, run):
+        part = (run.cursor or 0) + 1
+        async with run.step() as step:
+            step.cursor = part
+        order.append(f"part {part}")
+        if part < 3:
+            await run.pause()
+        else:
+            await work(rt, run)
+
+    async def short(rt, run):
+        order.append("save")
+        await work(rt, run)
+
+    background_save = replace(SAVE_ITEM, lane="background")
+    long_id = await submit(web_ledger)
+    short_id = await submit(web_ledger, background_save, save())
+    await start_worker({INDEX_ITEM: in_parts, SAVE_ITEM: short}, replace(patient, background_slots=1))
+    for job_id in (long_id, short_id):
+        assert (await wait_for_job(web_ledger, job_id, 5)).status is JobStatus.DONE
+    assert order == ["part 1", "save", "part 2", "part 3"]
 
 
 async def test_a_slow_worker_is_waited_for_no_longer_than_asked(web_ledger, start_worker, patient):
@@ -184,7 +242,7 @@ async def test_what_a_dead_worker_left_in_the_queue_is_refused_by_the_row(
     job_id = await submit(web_ledger)
     await wait_for_job(web_ledger, job_id, 5)
     for number in (1, 2, 3):
-        await web_ledger.queue.put(job_id, number, "background")
+        await web_ledger.queue.put(job_id, number, INDEX_ITEM)
     async with asyncio.timeout(5):
         while redis_client.zcard(f"{redis_prefix}:queue:background"):
             await asyncio.sleep(0.01)
