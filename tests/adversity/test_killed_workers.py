@@ -122,3 +122,35 @@ async def test_whatever_dies_and_whenever_every_job_is_done_once(
     jobs = [await expect_done_once(web_ledger, job_id) for job_id in job_ids]
     assert len(jobs) == 60
     assert INDEX_ITEM.name in {job.kind for job in jobs}
+
+
+@pytest.mark.story("4.4")
+async def test_a_rolling_restart_under_load_loses_and_repeats_nothing(web_ledger, start_worker):
+    """Two workers, each told to stop and replaced in turn while work keeps coming, some of it longer than the grace
+    they are given."""
+    workers = [await start_worker("linger"), await start_worker("work")]
+    job_ids = []
+    restarts_over = asyncio.Event()
+
+    async def keep_submitting():
+        while not restarts_over.is_set():
+            job_ids.append(await submit(web_ledger))
+            await asyncio.sleep(0.03)
+
+    load = asyncio.create_task(keep_submitting())
+    ends = []
+    for turn in range(6):
+        old, handler = workers[turn % 2], ("linger", "work")[turn % 2]
+        workers[turn % 2] = await start_worker(handler)
+        old.send(signal.SIGTERM)
+        ends.append(await old.wait())
+    restarts_over.set()
+    await load
+    assert ends == [0] * 6
+    for job_id in job_ids:
+        await expect_done_once(web_ledger, job_id)
+    async with web_ledger.db.acquire() as conn:
+        assert await conn.fetchval("SELECT count(*) FROM job WHERE failures > 0") == 0
+        assert await conn.fetchval("SELECT count(*) FROM job WHERE attempts > 1") > 0, (
+            "no job was handed back"
+        )
