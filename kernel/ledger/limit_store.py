@@ -15,7 +15,7 @@ async def count_unfinished(conn: Connection, kind: str, group_key: str, limit: i
         SELECT count(*) FROM (
             SELECT 1 FROM job
             WHERE kind = $1 AND group_key = $2 AND status IN ('queued', 'running') LIMIT $3
-        ) AS some
+        ) AS unfinished
         """,
         kind,
         group_key,
