@@ -15,6 +15,7 @@ from kernel.embedded.servers import EmbeddedServices
 SECTIONS = {
     "sandbox": "calls into plugins",
     "ledger": "the job ledger and the queue",
+    "scale": "the ledger beside a million finished jobs",
     "cache": "the caches",
     "site": "a whole site",
 }

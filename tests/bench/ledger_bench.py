@@ -93,7 +93,7 @@ async def measure_throughput(ledger, count=1000):
         job_id = None
         while waiting:
             waiting.pop()
-            job_id = await submit_job(ledger, EDITOR, INDEX_ITEM, IndexItem(uuid7()))
+            job_id = await submit_job(ledger, EDITOR, INDEX_ITEM, IndexItem([uuid7()]))
         return job_id
 
     await asyncio.gather(*(submit_some() for _ in range(8)))
