@@ -23,8 +23,9 @@ CLIENTS: Final = 8
 class MetricsPort:
     """Whoever connects is a stranger: what is read from them is bounded in size, time and number."""
 
-    def __init__(self, scrape: Scrape, access: MetricsConfig) -> None:
+    def __init__(self, scrape: Scrape, access: MetricsConfig, client_s: float) -> None:
         self._scrape = scrape
+        self._client_s = client_s
         self._access = access
         self._clients = 0
 
@@ -33,7 +34,7 @@ class MetricsPort:
         self._clients += 1
         try:
             if self._clients <= CLIENTS:
-                async with asyncio.timeout(CLIENT_S):
+                async with asyncio.timeout(self._client_s):
                     await self._answer(reader, writer)
         except (TimeoutError, OSError, asyncio.IncompleteReadError) as error:
             log.debug("a client of the metrics port left early", error=repr(error))
@@ -88,13 +89,13 @@ def _read_head(head: str) -> tuple[tuple[str, str], list[tuple[str, str]]]:
 
 
 @asynccontextmanager
-async def offer_metrics(rt: Runtime) -> AsyncIterator[None]:
+async def offer_metrics(rt: Runtime, *, client_s: float = CLIENT_S) -> AsyncIterator[None]:
     """Nothing is opened without METRICS_PORT. Raises ConfigError when the port is taken."""
     access = rt.config.metrics
     if not access.port:
         yield
         return
-    port = MetricsPort(Scrape(rt), access)
+    port = MetricsPort(Scrape(rt), access, client_s)
     try:
         server = await asyncio.start_server(port.serve, access.host, access.port, limit=HEAD_BYTES)
     except OSError as error:
