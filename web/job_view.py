@@ -1,5 +1,6 @@
 """What is shown of a job, and to whom: never its payload in lists and JSON, and titles only to its own people."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -56,7 +57,8 @@ def describe_job(ctx: Context, job: Job) -> dict[str, Any]:
         "started": job.started,
         "finished": job.finished,
         "run_at": job.run_at,
-        "seconds": _seconds(job.started, job.finished),
+        # Only when it is over: a live page hears of changes alone.
+        "seconds": _seconds(job.started, job.finished) if job.is_finished else None,
         "is_cancelling": job.cancel_requested and job.status in UNFINISHED,
         "may_cancel": may_oversee(ctx, job) and job.status in UNFINISHED and not job.cancel_requested,
         "may_retry": may_oversee(ctx, job) and job.status in RETRYABLE,
@@ -90,11 +92,11 @@ def describe_line(ctx: Context, line: JobLine) -> dict[str, Any]:
     }
 
 
-def show_payload(ctx: Context, job: Job) -> Any:
-    """For the page alone, so that somebody can see what to mend; None for who may not read the content."""
+def show_payload(ctx: Context, job: Job) -> str:
+    """For the page alone, so that somebody can see what to mend; empty for who may not read the content."""
     if job.status not in RETRYABLE or not job.payload or not may_read(ctx, job):
-        return None
-    return _mask(job.payload)
+        return ""
+    return json.dumps(_mask(job.payload), indent=2, ensure_ascii=False)
 
 
 def _mask(value: Any) -> Any:

@@ -7,7 +7,7 @@ told, so a lost message costs a few seconds and never a wrong state. Between two
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any, Final, TypeAlias
@@ -19,8 +19,7 @@ from quart import Response, current_app
 from kernel.db.connect import DISCONNECTED
 from kernel.db.pool import Connection
 from kernel.errors import TooMany
-from kernel.ledger.ledger import JOB_FINISHED, JOB_PROGRESS
-from kernel.runtime import Runtime
+from kernel.ledger.ledger import JOB_FINISHED, JOB_PROGRESS, Ledger
 from kernel.shared.bus import CONNECTED
 from web.visit import Visit
 
@@ -34,27 +33,49 @@ EXTENSION: Final = "trovato.live"
 STREAMS_PER_PERSON: Final = 4
 STREAMS_PER_PROCESS: Final = 200
 
-# Between two states that are sent, unless the second one is the last.
-PAUSE_S: Final = 0.25
 # How soon a browser whose stream has ended asks for it again.
 RECONNECT_MS: Final = 2_000
+
+
+class News:
+    """What a stream waits for: a reason to look, and a reason not to put it off."""
+
+    def __init__(self) -> None:
+        self.changed = asyncio.Event()
+        self.urgent = asyncio.Event()
+
+    def hurry(self) -> None:
+        self.urgent.set()
+        self.changed.set()
+
+    def clear(self) -> None:
+        self.urgent.clear()
+        self.changed.clear()
 
 
 class LiveStreams:
     """The streams that this process keeps open, and when they have to end.
 
-    A row is looked at after `look_s` without a message. A silent connection hears something every `keep_alive_s`, so
-    that nothing on the way takes it for dead. After `longest_s` the browser has to ask again, so that a right that
-    was taken away ends with it.
+    Between two states pass `pause_s`, unless the second one is the last. A row is looked at after `look_s` without a
+    message. A silent connection hears something every `keep_alive_s`, so that nothing on the way takes it for dead.
+    After `longest_s` the browser has to ask again, so that a right that was taken away ends with it.
     """
 
-    def __init__(self, *, look_s: float = 3.0, keep_alive_s: float = 15.0, longest_s: float = 300.0) -> None:
+    def __init__(
+        self,
+        *,
+        pause_s: float = 0.25,
+        look_s: float = 3.0,
+        keep_alive_s: float = 15.0,
+        longest_s: float = 300.0,
+    ) -> None:
+        self.pause_s = pause_s
         self.look_s = look_s
         self.keep_alive_s = keep_alive_s
         self.longest_s = longest_s
         self.is_closing = False
         self._open: Counter[str] = Counter()
-        self._news: set[asyncio.Event] = set()
+        self._news: set[News] = set()
 
     @property
     def count(self) -> int:
@@ -64,7 +85,7 @@ class LiveStreams:
         """End every stream now; browsers ask again, and reach another process."""
         self.is_closing = True
         for news in self._news:
-            news.set()
+            news.hurry()
 
     def require_room(self, person: str) -> None:
         """Raises TooMany; the page then asks now and then instead."""
@@ -74,9 +95,9 @@ class LiveStreams:
             raise TooMany("You follow several jobs already. This page still shows how far it is.")
 
     @contextmanager
-    def opened(self, person: str) -> Iterator[asyncio.Event]:
-        """Counts a stream while it is open. The event is set when there is a reason to look."""
-        news = asyncio.Event()
+    def opened(self, person: str) -> Iterator[News]:
+        """Counts a stream while it is open."""
+        news = News()
         self._news.add(news)
         self._open[person] += 1
         try:
@@ -99,8 +120,9 @@ async def stream_job(visit: Visit, job_id: UUID, read: Read) -> Response:
     live.require_room(person)
     await visit.release()
     response = Response(
-        follow_job(visit.rt, live, person, job_id, read),
+        follow_job(visit.rt.ledger, live, person, job_id, read),
         content_type="text/event-stream; charset=utf-8",
+        # The second header asks a proxy not to collect what is sent.
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
     response.timeout = None
@@ -108,20 +130,19 @@ async def stream_job(visit: Visit, job_id: UUID, read: Read) -> Response:
 
 
 async def follow_job(
-    rt: Runtime, live: LiveStreams, person: str, job_id: UUID, read: Read
-) -> AsyncIterator[bytes]:
+    ledger: Ledger, live: LiveStreams, person: str, job_id: UUID, read: Read
+) -> AsyncGenerator[bytes, None]:
     """The stream itself, event by event."""
-    with live.opened(person) as news, _listening(rt, job_id, news) as ear:
+    with live.opened(person) as news, _listening(ledger, job_id, news):
         ends = monotonic() + live.longest_s
         said = monotonic()
         last: State | None = None
         yield b"retry: %d\n\n" % RECONNECT_MS
         while not live.is_closing and monotonic() < ends:
             news.clear()
-            ear.is_over = False
             looked = monotonic()
             try:
-                async with rt.db.acquire() as conn:
+                async with ledger.db.acquire() as conn:
                     state = await read(conn)
             except DISCONNECTED:
                 state = last  # it comes back, and the job goes on
@@ -138,47 +159,38 @@ async def follow_job(
             elif monotonic() - said >= live.keep_alive_s:
                 yield b": still here\n\n"
                 said = monotonic()
-            await _wait(news, live.look_s)
-            if not (ear.is_over or live.is_closing):
-                await asyncio.sleep(looked + PAUSE_S - monotonic())
-
-
-class _Ear:
-    """Whether the job was said to be over, which is told without a pause."""
-
-    is_over = False
+            await _wait(news.changed, live.look_s)
+            await _wait(news.urgent, looked + live.pause_s - monotonic())
 
 
 @contextmanager
-def _listening(rt: Runtime, job_id: UUID, news: asyncio.Event) -> Iterator[_Ear]:
-    ear = _Ear()
+def _listening(ledger: Ledger, job_id: UUID, news: News) -> Iterator[None]:
     ours = str(job_id)
 
     def hear_progress(message: dict[str, Any]) -> None:
         if message.get("id") == ours:
-            news.set()
+            news.changed.set()
 
     def hear_end(message: dict[str, Any]) -> None:
         if message.get("id") == ours:
-            ear.is_over = True
-            news.set()
+            news.hurry()
 
     unsubscribe = [
-        rt.bus.subscribe(JOB_PROGRESS, hear_progress),
-        rt.bus.subscribe(JOB_FINISHED, hear_end),
-        rt.bus.subscribe(CONNECTED, lambda _: news.set()),  # messages may have been lost
+        ledger.bus.subscribe(JOB_PROGRESS, hear_progress),
+        ledger.bus.subscribe(JOB_FINISHED, hear_end),
+        ledger.bus.subscribe(CONNECTED, lambda _: news.changed.set()),  # messages may have been lost
     ]
     try:
-        yield ear
+        yield
     finally:
         for end in unsubscribe:
             end()
 
 
-async def _wait(news: asyncio.Event, timeout_s: float) -> None:
+async def _wait(event: asyncio.Event, timeout_s: float) -> None:
     try:
         async with asyncio.timeout(timeout_s):
-            await news.wait()
+            await event.wait()
     except TimeoutError:
         return
 
