@@ -36,15 +36,15 @@ class DeleteItem:
 
 @dataclass(frozen=True, slots=True)
 class IndexItem:
-    item_id: UUID
+    item_ids: list[UUID]
 
 
 @dataclass(frozen=True, slots=True)
 class RunItemTaps:
-    """`item` is the whole item as it was saved, or as it was before it was deleted."""
+    """`items` are whole items as they were saved, or as they were before they were deleted."""
 
     tap: str
-    item: dict[str, Any]
+    items: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)

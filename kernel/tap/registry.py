@@ -58,6 +58,10 @@ class TapRegistry:
         """Lowest weight first; equal weights in loading order, so after the plugins that they depend on."""
         return self._implementors.get(tap.name, ())
 
+    def is_wanted(self, tap: Tap, item_type: str) -> bool:
+        """Whether any plugin implements the tap for items of that type."""
+        return any(implementor.wants(item_type) for implementor in self.get_implementors(tap))
+
     def has_plugin(self, name: str) -> bool:
         return any(plugin.name == name for plugin in self.plugins)
 

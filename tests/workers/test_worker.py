@@ -35,7 +35,7 @@ async def test_a_message_wakes_it(web_ledger, start_worker, patient):
     await start_worker({INDEX_ITEM: work}, patient)
     started = monotonic()
     for _ in range(3):
-        job = await submit_and_wait(web_ledger, EDITOR, INDEX_ITEM, IndexItem(uuid7()), timeout_s=5)
+        job = await submit_and_wait(web_ledger, EDITOR, INDEX_ITEM, IndexItem([uuid7()]), timeout_s=5)
         assert (job.status, job.result) == (JobStatus.DONE, {"outcome": "done"})
     assert monotonic() - started < 5
 
@@ -69,7 +69,7 @@ async def test_follow_up_jobs_are_done_at_once(web_ledger, start_worker, patient
     async def parent(_rt, run):
         async with run.finish() as finish:
             for _ in range(3):
-                finish.follow_up(INDEX_ITEM, IndexItem(uuid7()))
+                finish.follow_up(INDEX_ITEM, IndexItem([uuid7()]))
 
     await start_worker({SAVE_ITEM: parent, INDEX_ITEM: work}, patient)
     parent_id = await submit(web_ledger, SAVE_ITEM, save())
@@ -200,7 +200,7 @@ async def test_a_kind_that_this_release_does_not_know_waits_for_one_that_does(
     config = replace(patient, sweep_every_s=0.1)
     stop_old = await start_worker({INDEX_ITEM: work}, config)
     unknown = await submit(web_ledger, SAVE_ITEM, save())
-    await submit_and_wait(web_ledger, EDITOR, INDEX_ITEM, IndexItem(uuid7()), timeout_s=5)
+    await submit_and_wait(web_ledger, EDITOR, INDEX_ITEM, IndexItem([uuid7()]), timeout_s=5)
     job = await get_job(ledger, unknown)
     assert (job.status, job.attempts) == (JobStatus.QUEUED, 0)
     stop_old.set()
@@ -226,7 +226,7 @@ async def test_a_job_that_failed_comes_back_when_its_time_has_come(ledger, web_l
 async def test_nothing_stays_in_redis(web_ledger, start_worker, patient, redis_client, redis_prefix):
     stop = await start_worker({INDEX_ITEM: work}, patient)
     for _ in range(3):
-        await submit_and_wait(web_ledger, EDITOR, INDEX_ITEM, IndexItem(uuid7()), timeout_s=5)
+        await submit_and_wait(web_ledger, EDITOR, INDEX_ITEM, IndexItem([uuid7()]), timeout_s=5)
     async with asyncio.timeout(5):
         while redis_client.keys("arq:*"):
             await asyncio.sleep(0.01)

@@ -44,8 +44,8 @@ PAYLOADS = {
         expected_revision_id=st.none() | ids,
     ),
     DeleteItem: st.builds(DeleteItem, ids, ids),
-    IndexItem: st.builds(IndexItem, ids),
-    RunItemTaps: st.builds(RunItemTaps, texts, objects),
+    IndexItem: st.builds(IndexItem, st.lists(ids, max_size=3)),
+    RunItemTaps: st.builds(RunItemTaps, texts, st.lists(objects, max_size=3)),
     RecordLogin: st.builds(RecordLogin, ids, times),
     SetPassword: st.builds(SetPassword, ids, texts),
     RetryJob: st.builds(RetryJob, ids),
@@ -88,16 +88,16 @@ def test_dataclasses_lists_and_times_inside_a_payload_come_back_equal():
 @pytest.mark.parametrize(
     ("payload", "field_name"),
     [
-        pytest.param(RunItemTaps("a\x00b", {}), "tap", id="nul"),
-        pytest.param(RunItemTaps("a\ud800b", {}), "tap", id="lone-surrogate"),
+        pytest.param(RunItemTaps("a\x00b", []), "tap", id="nul"),
+        pytest.param(RunItemTaps("a\ud800b", []), "tap", id="lone-surrogate"),
         pytest.param(
-            RunItemTaps("t", {"fields": {"body": ["ok", "\x00"]}}), "item.fields.body", id="deep-nul"
+            RunItemTaps("t", [{"fields": {"body": ["ok", "\x00"]}}]), "items.fields.body", id="deep-nul"
         ),
         pytest.param(
-            RunItemTaps("t", {"fields": {"body": "\udfff"}}), "item.fields.body", id="deep-surrogate"
+            RunItemTaps("t", [{"fields": {"body": "\udfff"}}]), "items.fields.body", id="deep-surrogate"
         ),
-        pytest.param(RunItemTaps("t", {"a\x00": 1}), "item", id="nul-in-a-key"),
-        pytest.param(RunItemTaps("t", {"a\ud800": 1}), "item", id="surrogate-in-a-key"),
+        pytest.param(RunItemTaps("t", [{"a\x00": 1}]), "items", id="nul-in-a-key"),
+        pytest.param(RunItemTaps("t", [{"a\ud800": 1}]), "items", id="surrogate-in-a-key"),
     ],
 )
 def test_text_that_cannot_be_stored_is_refused_by_name(payload, field_name):
@@ -110,13 +110,13 @@ def test_text_that_cannot_be_stored_is_refused_by_name(payload, field_name):
 
 @pytest.mark.parametrize("text", [r"\u0000", r"a\\u0000", "\U0001f600", "\u2028", "\uffff"])
 def test_text_that_only_looks_forbidden_passes(text):
-    payload = RunItemTaps(text, {text: text})
+    payload = RunItemTaps(text, [{text: text}])
     assert pass_through_json(payload) == payload
 
 
 def test_a_payload_that_is_no_json_for_another_reason_is_a_mistake_of_the_program():
     with pytest.raises(orjson.JSONEncodeError):
-        encode_payload(RunItemTaps("t", {"x": object()}))
+        encode_payload(RunItemTaps("t", [{"x": object()}]))
 
 
 GOOD = {"inner": {"count": 1}, "names": []}
@@ -146,8 +146,8 @@ def test_json_that_does_not_fit_is_refused_without_its_values(data, reason):
 
 
 def test_an_id_that_is_none_is_refused():
-    with pytest.raises(BadInput, match="item_id is not a UUID"):
-        decode_payload(IndexItem, {"item_id": "secret"})
+    with pytest.raises(BadInput, match="item_ids is not a UUID"):
+        decode_payload(IndexItem, {"item_ids": ["secret"]})
 
 
 @dataclass(frozen=True)
@@ -162,4 +162,4 @@ def test_a_payload_type_whose_json_would_be_ambiguous_is_a_mistake_of_the_progra
 
 def test_a_number_may_be_whole_where_a_fraction_is_allowed():
     assert decode_payload(Outer, {**GOOD, "ratio": 2}) == Outer(Inner(1), [], 2.0)
-    assert decode_payload(IndexItem, {"item_id": str(UUID(int=1))}) == IndexItem(UUID(int=1))
+    assert decode_payload(IndexItem, {"item_ids": [str(UUID(int=1))]}) == IndexItem([UUID(int=1)])
