@@ -1,9 +1,9 @@
 """Deletes an item with its revisions, and lets plugins know afterwards."""
 
 from kernel.item.access import may_change
-from kernel.item.model import list_tags
+from kernel.item.follow_up import follow_up_taps
 from kernel.item.store import delete_item, lock_item, select_item
-from kernel.jobs import RUN_ITEM_TAPS, DeleteItem, RunItemTaps
+from kernel.jobs import DeleteItem
 from kernel.ledger.run import JobRun
 from kernel.runtime import Runtime
 from kernel.tap.catalogue import ITEM_DELETE
@@ -31,7 +31,5 @@ async def run_delete_item(rt: Runtime, run: JobRun) -> None:
             }
             return
         await delete_item(finish.conn, item.id)
-        if rt.plugins.registry.get_implementors(ITEM_DELETE):
-            finish.follow_up(RUN_ITEM_TAPS, RunItemTaps(ITEM_DELETE.name, item.as_data()))
-        finish.drop_tags(item.tag, *list_tags(item.type))
+        follow_up_taps(rt.plugins.registry, finish, ITEM_DELETE, [item])
         finish.result = {"outcome": "deleted", "path": "/", "title": item.title}

@@ -1,8 +1,13 @@
-"""Adds what plugins contribute to the search of an item."""
+"""Adds what plugins contribute to the search of items."""
 
+from collections.abc import Sequence
+from time import monotonic
 from typing import Final
 
-from kernel.item.store import select_item, update_search_vector
+from kernel.errors import PluginError
+from kernel.item.model import Item
+from kernel.item.store import select_items, update_search_vectors
+from kernel.item.taps import FAILURES_KEPT, PORTION, WORK_S
 from kernel.jobs import IndexItem
 from kernel.ledger.run import JobRun
 from kernel.runtime import Runtime
@@ -14,22 +19,48 @@ from kernel.tap.scope import TapScope
 CONTRIBUTION_MAX: Final = 100_000
 
 
+async def collect_words(
+    scope: TapScope, items: Sequence[Item]
+) -> tuple[list[str], list[PluginError]]:
+    """What plugins add to the search of each item, and who failed."""
+    words: list[str] = []
+    failures: list[PluginError] = []
+    for item in items:
+        if not scope.registry.is_wanted(ITEM_UPDATE_INDEX, item.type):
+            words.append("")
+            continue
+        dispatched = await dispatch(scope, ITEM_UPDATE_INDEX, item=item.as_data())
+        texts = [answer for _, answer in dispatched.answers if isinstance(answer, str)]
+        words.append(" ".join(texts)[:CONTRIBUTION_MAX])
+        failures += dispatched.failures
+    return words, failures
+
+
 async def run_index_item(rt: Runtime, run: JobRun) -> None:
     """The work of an `index_item` job: recomputed whole, so that running it again changes nothing."""
     payload: IndexItem = run.payload
-    async with rt.db.acquire() as conn:
-        item = await select_item(conn, payload.item_id)
-    if item is None:
-        async with run.finish() as finish:
-            finish.result = {"outcome": "done", "indexed": False}
-        return
-    async with TapScope(rt.plugins, run.ctx) as scope:
-        dispatched = await dispatch(scope, ITEM_UPDATE_INDEX, item=item.as_data())
-    texts = [answer for _, answer in dispatched.answers if isinstance(answer, str)]
-    async with run.finish() as finish:
-        await update_search_vector(finish.conn, item, " ".join(texts)[:CONTRIBUTION_MAX])
-        finish.result = {
-            "outcome": "done",
-            "indexed": True,
-            "failed": [str(failure) for failure in dispatched.failures],
+    ids = payload.item_ids
+    cursor = run.cursor or {"next": 0, "indexed": 0, "failed": []}
+    ends = monotonic() + WORK_S
+    while True:
+        start = cursor["next"]
+        async with rt.db.acquire() as conn:
+            items = await select_items(conn, ids[start : start + PORTION])
+        async with TapScope(rt.plugins, run.ctx) as scope:
+            words, failures = await collect_words(scope, items)
+        cursor = {
+            "next": start + PORTION,
+            "indexed": cursor["indexed"] + len(items),
+            "failed": [*cursor["failed"], *(str(failure) for failure in failures)][:FAILURES_KEPT],
         }
+        if cursor["next"] >= len(ids):
+            break
+        async with run.step() as step:
+            await update_search_vectors(step.conn, items, words)
+            step.cursor, step.done, step.total = cursor, cursor["next"], len(ids)
+        if monotonic() > ends:
+            await run.pause()
+            return
+    async with run.finish() as finish:
+        await update_search_vectors(finish.conn, items, words)
+        finish.result = {"outcome": "done", "indexed": cursor["indexed"], "failed": cursor["failed"]}

@@ -5,20 +5,20 @@ from typing import Any, Final
 from uuid import UUID
 
 from kernel import clock
-from kernel.context import Actor, Context
+from kernel.context import Actor
 from kernel.ids import uuid7
 from kernel.item.access import may_change, may_create
-from kernel.item.model import Fields, Item, list_tags
+from kernel.item.follow_up import follow_up_saved
+from kernel.item.model import Item
+from kernel.item.presave import run_presave_taps
 from kernel.item.store import insert_item, insert_revision, lock_item, select_item, update_item
 from kernel.item.values import Checked, check_values
 from kernel.item_type.load import get_item_type
-from kernel.item_type.model import ItemType
-from kernel.jobs import INDEX_ITEM, RUN_ITEM_TAPS, IndexItem, RunItemTaps, SaveItem
+from kernel.jobs import SaveItem
 from kernel.ledger.run import Finish, JobRun
 from kernel.names import LIVE
 from kernel.runtime import Runtime
-from kernel.tap.catalogue import ITEM_INSERT, ITEM_PRESAVE, ITEM_UPDATE, ITEM_UPDATE_INDEX
-from kernel.tap.dispatch import dispatch
+from kernel.tap.catalogue import ITEM_INSERT, ITEM_UPDATE
 from kernel.tap.scope import TapScope
 from kernel.user.load import load_actor
 
@@ -56,7 +56,11 @@ async def run_save_item(rt: Runtime, run: JobRun) -> None:
             finish.result = refusal
         return
     draft = _build_draft(payload, checked, stored, ctx.actor)
-    draft = await _run_presave_taps(rt, ctx, item_type, draft)
+    async with TapScope(rt.plugins, ctx) as scope:
+        item, warnings = await run_presave_taps(
+            scope, item_type, draft.item, "insert" if draft.is_new else "update"
+        )
+    draft = replace(draft, item=item, warnings=tuple(warnings))
     async with run.finish() as finish:
         await _write(rt, finish, payload, draft, ctx.actor.id)
 
@@ -106,35 +110,6 @@ def _build_draft(payload: SaveItem, checked: Checked, stored: Item | None, actor
     return _Draft(item, is_new=stored is None)
 
 
-async def _run_presave_taps(rt: Runtime, ctx: Context, item_type: ItemType, draft: _Draft) -> _Draft:
-    """Lets plugins change title and fields. A plugin that fails, or whose change is not valid, costs a warning and
-    its change, never the save."""
-    if not rt.plugins.registry.get_implementors(ITEM_PRESAVE):
-        return draft
-    async with TapScope(rt.plugins, ctx) as scope:
-        dispatched = await dispatch(
-            scope,
-            ITEM_PRESAVE,
-            item=draft.item.as_data(),
-            extra={"op": "insert" if draft.is_new else "update"},
-        )
-    warnings = [f"{failure.plugin} could not take part in saving." for failure in dispatched.failures]
-    item = draft.item
-    for plugin, change in dispatched.answers:
-        if not change:
-            continue
-        title = change.get("title", item.title)
-        fields: Fields = {**item.fields, **change.get("fields", {})}
-        # A plugin changes values on nobody's authority: it may keep a format, not choose a stronger one.
-        checked = check_values(item_type, title, fields, Actor(), item.fields)
-        if checked.problems:
-            reasons = " ".join(checked.problems.values())
-            warnings.append(f"A change by {plugin} was not accepted: {reasons}")
-            continue
-        item = replace(item, title=checked.title, fields=checked.fields)
-    return _Draft(item, draft.is_new, tuple(warnings))
-
-
 async def _write(rt: Runtime, finish: Finish, payload: SaveItem, draft: _Draft, editor_id: UUID) -> None:
     """Row, revision, follow-up jobs and tags in the transaction that marks the job done."""
     conn, item = finish.conn, draft.item
@@ -154,11 +129,7 @@ async def _write(rt: Runtime, finish: Finish, payload: SaveItem, draft: _Draft, 
         await update_item(conn, item)
     await insert_revision(conn, item, editor_id, payload.log_message)
     tap = ITEM_INSERT if draft.is_new else ITEM_UPDATE
-    if rt.plugins.registry.get_implementors(tap):
-        finish.follow_up(RUN_ITEM_TAPS, RunItemTaps(tap.name, item.as_data()))
-    if rt.plugins.registry.get_implementors(ITEM_UPDATE_INDEX):
-        finish.follow_up(INDEX_ITEM, IndexItem(item.id))
-    finish.drop_tags(item.tag, *list_tags(item.type))
+    follow_up_saved(rt.plugins.registry, finish, tap, [item], is_indexed=False)
     finish.result = {
         "outcome": "saved",
         "item_id": str(item.id),

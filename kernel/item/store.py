@@ -132,16 +132,29 @@ async def delete_item(conn: Connection, item_id: UUID) -> bool:
     return deleted is True
 
 
-async def update_search_vector(conn: Connection, item: Item, extra_text: str) -> None:
-    """Recomputes from the row as it stands, and adds what plugins contribute at the lowest weight."""
+async def update_search_vectors(conn: Connection, items: Sequence[Item], extra_texts: Sequence[str]) -> None:
+    """Recomputes from the rows, and adds what plugins contribute to each at the lowest weight.
+
+    An item that has another revision by now is left alone, since whoever saved it sees to its search. What would stay
+    as it is is not written. Rows are locked in the order of their ids, as everywhere.
+    """
     await conn.execute(
         """
-        UPDATE item SET search_vector =
-            item_search_vector(type, title, fields) || setweight(to_tsvector('simple', $2), 'D')
-        WHERE id = $1
+        WITH given AS MATERIALIZED (
+            SELECT item.id, item.current_revision_id AS revision_id,
+                item_search_vector(item.type, item.title, item.fields)
+                || setweight(to_tsvector('simple', given.extra), 'D') AS vector
+            FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS given (id, revision_id, extra)
+                JOIN item ON item.id = given.id AND item.current_revision_id = given.revision_id
+            ORDER BY item.id FOR NO KEY UPDATE OF item
+        )
+        UPDATE item SET search_vector = given.vector FROM given
+        WHERE item.id = given.id AND item.current_revision_id = given.revision_id
+            AND item.search_vector <> given.vector
         """,
-        item.id,
-        extra_text,
+        [item.id for item in items],
+        [item.revision_id for item in items],
+        list(extra_texts),
     )
 
 

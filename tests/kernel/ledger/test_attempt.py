@@ -58,7 +58,7 @@ async def test_the_handler_knows_its_payload_and_on_whose_behalf_it_works(deaf_l
         seen.update(payload=run.payload, ctx=run.ctx, log=get_contextvars())
         await finish_at_once(run)
 
-    payload = IndexItem(uuid7())
+    payload = IndexItem([uuid7()])
     job = await make(deaf_ledger, look, payload=payload)
     assert seen["payload"] == payload
     assert (seen["ctx"].actor.id, seen["ctx"].stage_id, seen["ctx"].request_id) == (
@@ -110,7 +110,7 @@ async def test_the_last_attempt_leaves_it_dead_with_its_error_and_payload(deaf_l
         "exception": "Unavailable",
         "attempt": 8,
     }
-    assert job.payload.keys() == {"item_id"}
+    assert job.payload.keys() == {"item_ids"}
     assert job.finished is not None
     await told.wait()
     assert heard.messages == [(JOB_FINISHED, {"id": str(job_id), "status": "dead"})]
@@ -128,12 +128,12 @@ async def test_the_last_attempt_leaves_it_dead_with_its_error_and_payload(deaf_l
 async def test_an_error_that_cannot_heal_fails_at_once_and_keeps_the_payload(deaf_ledger, error):
     job = await make(deaf_ledger, raising(error))
     assert (job.status, job.attempts, job.error["message"]) == (JobStatus.FAILED, 1, error.message)
-    assert job.payload.keys() == {"item_id"}
+    assert job.payload.keys() == {"item_ids"}
 
 
 async def test_a_payload_that_does_not_fit_fails_without_running(deaf_ledger):
     job_id = await submit(deaf_ledger)
-    await set_job(deaf_ledger, job_id, """payload = '{"item_id": "x", "more": 1}'""")
+    await set_job(deaf_ledger, job_id, """payload = '{"item_ids": ["x"], "more": 1}'""")
     await attempts_of(deaf_ledger, finish_at_once).make(job_id)
     job = await get_job(deaf_ledger, job_id)
     assert (job.status, job.error["code"]) == (JobStatus.FAILED, "bad-input")

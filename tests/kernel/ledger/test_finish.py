@@ -27,8 +27,8 @@ async def test_effect_result_and_follow_ups_are_committed_together(deaf_ledger):
     item_id = uuid7()
     async with run.finish() as finish:
         await add_effect(finish.conn, "a")
-        finish.follow_up(RUN_ITEM_TAPS, RunItemTaps("tap_item_insert", {"id": "x"}))
-        finish.follow_up(INDEX_ITEM, IndexItem(item_id))
+        finish.follow_up(RUN_ITEM_TAPS, RunItemTaps("tap_item_insert", [{"id": "x"}]))
+        finish.follow_up(INDEX_ITEM, IndexItem([item_id]))
         finish.result = {"outcome": "saved"}
     job = await get_job(deaf_ledger, run.job.id)
     assert (job.status, job.result, job.payload, job.lease_until) == (
@@ -47,8 +47,8 @@ async def test_effect_result_and_follow_ups_are_committed_together(deaf_ledger):
         )
     inherited = (job.actor_id, "request-1", "live", "queued")
     assert [tuple(row) for row in rows] == [
-        ("index_item", {"item_id": str(item_id)}, *inherited),
-        ("run_item_taps", {"tap": "tap_item_insert", "item": {"id": "x"}}, *inherited),
+        ("index_item", {"item_ids": [str(item_id)]}, *inherited),
+        ("run_item_taps", {"tap": "tap_item_insert", "items": [{"id": "x"}]}, *inherited),
     ]
 
 
@@ -58,7 +58,7 @@ async def test_nothing_is_kept_of_a_finish_that_fails(deaf_ledger):
     async def fail():
         async with run.finish() as finish:
             await add_effect(finish.conn, "a")
-            finish.follow_up(INDEX_ITEM, IndexItem(uuid7()))
+            finish.follow_up(INDEX_ITEM, IndexItem([uuid7()]))
             finish.drop_tags("item:1")
             raise ZeroDivisionError
 
@@ -183,7 +183,7 @@ async def test_whoever_hears_that_it_is_done_finds_no_stale_page(ledger):
     heard.messages.clear()
     async with run.finish() as finish:
         finish.drop_tags("item:1", "item:2", "item:1")
-        finish.follow_up(INDEX_ITEM, IndexItem(uuid7()))
+        finish.follow_up(INDEX_ITEM, IndexItem([uuid7()]))
     await arrived.wait()
     assert heard.topics == ["cache-drop", JOB_FINISHED, WORK_QUEUED]
     assert heard.messages[1][1] == {"id": str(run.job.id), "status": "done"}

@@ -39,7 +39,7 @@ async def test_a_step_commits_effect_checkpoint_progress_and_follow_ups_together
     async with run.step() as step:
         await add_effect(step.conn, "a")
         step.cursor, step.done, step.total, step.note = {"line": 7}, 7, 9, "seven"
-        step.follow_up(INDEX_ITEM, IndexItem(uuid7()))
+        step.follow_up(INDEX_ITEM, IndexItem([uuid7()]))
     job = await get_job(deaf_ledger, run.job.id)
     assert (job.status, job.cursor, job.progress_done, job.progress_total, job.progress_note) == (
         JobStatus.RUNNING,
@@ -249,4 +249,4 @@ async def test_a_run_knows_the_checkpoint_it_begins_with(deaf_ledger):
     job_id = await submit(deaf_ledger)
     await set_job(deaf_ledger, job_id, "cursor = '[1, 2]'")
     job = await claim(deaf_ledger, job_id)
-    assert JobRun(deaf_ledger, job, IndexItem(uuid7())).cursor == [1, 2]
+    assert JobRun(deaf_ledger, job, IndexItem([uuid7()])).cursor == [1, 2]

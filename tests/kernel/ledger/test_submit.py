@@ -18,8 +18,8 @@ from tests.fixtures.ledger import EDITOR, get_job, submit
 
 async def test_a_job_is_a_row_with_everything_its_worker_needs(web_ledger):
     item_id = uuid7()
-    job = await get_job(web_ledger, await submit(web_ledger, payload=IndexItem(item_id)))
-    assert (job.status, job.kind, job.payload) == (JobStatus.QUEUED, "index_item", {"item_id": str(item_id)})
+    job = await get_job(web_ledger, await submit(web_ledger, payload=IndexItem([item_id])))
+    assert (job.status, job.kind, job.payload) == (JobStatus.QUEUED, "index_item", {"item_ids": [str(item_id)]})
     assert (job.actor_id, job.request_id, job.stage_id) == (EDITOR.actor.id, "request-1", "live")
     assert (job.attempts, job.deliveries, job.dedupe_key, job.parent_id) == (0, 1, None, None)
     assert not job.is_finished
@@ -57,15 +57,15 @@ async def test_another_key_is_another_job(web_ledger):
 
 
 async def test_text_that_cannot_be_stored_never_becomes_a_row(web_ledger):
-    with pytest.raises(BadInput, match=r"item\.title contains a character"):
-        await submit(web_ledger, RUN_ITEM_TAPS, RunItemTaps("t", {"title": "a\x00"}))
+    with pytest.raises(BadInput, match=r"items\.title contains a character"):
+        await submit(web_ledger, RUN_ITEM_TAPS, RunItemTaps("t", [{"title": "a\x00"}]))
     async with web_ledger.db.acquire() as conn:
         assert await conn.fetchval("SELECT count(*) FROM job") == 0
 
 
 async def test_a_payload_of_another_kind_is_a_mistake_of_the_program(web_ledger):
     with pytest.raises(TypeError, match="delete_item carries a DeleteItem, not a IndexItem"):
-        await submit_job(web_ledger, EDITOR, DELETE_ITEM, IndexItem(uuid7()))
+        await submit_job(web_ledger, EDITOR, DELETE_ITEM, IndexItem([uuid7()]))
 
 
 async def test_without_redis_the_job_waits_in_the_ledger(web_ledger):

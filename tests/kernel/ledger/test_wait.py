@@ -88,7 +88,7 @@ async def test_submitting_and_waiting_misses_nothing(ledger, web_ledger):
 
     ledger.bus.subscribe("work-queued", lambda message: running.add(asyncio.create_task(take_all(message))))
     for _ in range(5):
-        job = await submit_and_wait(web_ledger, EDITOR, INDEX_ITEM, IndexItem(uuid7()), timeout_s=5)
+        job = await submit_and_wait(web_ledger, EDITOR, INDEX_ITEM, IndexItem([uuid7()]), timeout_s=5)
         assert (job.status, job.result) == (JobStatus.DONE, {"outcome": "done"})
     await asyncio.gather(*running)
 
@@ -97,6 +97,6 @@ async def test_submitting_a_known_key_answers_the_earlier_job(ledger, web_ledger
     job_id = await submit(web_ledger, dedupe_key="form")
     await finish(ledger, job_id)
     job = await submit_and_wait(
-        web_ledger, EDITOR, INDEX_ITEM, IndexItem(uuid7()), timeout_s=5, dedupe_key="form"
+        web_ledger, EDITOR, INDEX_ITEM, IndexItem([uuid7()]), timeout_s=5, dedupe_key="form"
     )
     assert (job.id, job.result) == (job_id, {"outcome": "saved"})
