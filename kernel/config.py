@@ -1,5 +1,6 @@
 """Reads the environment once into a frozen Config and refuses to start on a bad value, naming it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -14,6 +15,8 @@ Role = Literal["owner", "worker", "web"]
 Networks: TypeAlias = tuple[IPv4Network | IPv6Network, ...]
 
 THIS_MACHINE: Final = "127.0.0.1/32,::1/128"
+# It stands in an address, so it consists of what needs no escaping there.
+CRON_KEY: Final = re.compile(r"[A-Za-z0-9_-]{16,200}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,19 @@ class MetricsConfig:
     allow: Networks = (IPv4Network("127.0.0.1/32"), IPv6Network("::1/128"))
     host: str = "127.0.0.1"
     port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CronConfig:
+    """`key` opens the address of cron; without one the site makes its own. Cron is late when it has not come to an
+    end for `late_s`. Finished jobs are kept for so many days."""
+
+    key: str = field(default="", repr=False)
+    late_s: float = 900.0
+    lock_ttl_s: float = 300.0
+    heartbeat_s: float = 60.0
+    keep_done_jobs_days: float = 7.0
+    keep_failed_jobs_days: float = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +67,7 @@ class Config:
     log_format: LogFormat = "auto"
     slow_request_ms: float = 500.0
     metrics: MetricsConfig = MetricsConfig()
+    cron: CronConfig = CronConfig()
 
     max_body_bytes: int = 2_000_000
     save_wait_s: float = 2.0
@@ -102,6 +119,7 @@ def read_config(env: Mapping[str, str]) -> Config:
         log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
         slow_request_ms=reader.number("SLOW_REQUEST_MS", 500, 1, 60_000),
         metrics=_read_metrics(reader, site_url),
+        cron=_read_cron(reader),
         log_format=reader.choice("LOG_FORMAT", "auto", ("auto", "json", "console")),  # type: ignore[arg-type]  # one of the choices
         max_body_bytes=int(reader.number("MAX_BODY_BYTES", 2_000_000, 1_000, 1_000_000_000)),
         save_wait_s=reader.number("SAVE_WAIT_S", 2.0, 0.0, 30.0),
@@ -134,6 +152,20 @@ def _read_metrics(reader: "_Reader", site_url: str) -> MetricsConfig:
         allow=reader.networks("METRICS_ALLOW", "none" if site_url else THIS_MACHINE),
         host=reader.text("METRICS_HOST", "127.0.0.1"),
         port=int(reader.number("METRICS_PORT", 0, 0, 65_535)),
+    )
+
+
+def _read_cron(reader: "_Reader") -> CronConfig:
+    key = reader.text("CRON_KEY", "")
+    if key and not CRON_KEY.fullmatch(key):
+        reader.problems.append(
+            "CRON_KEY must be 16 to 200 letters, digits, - and _, for example from `openssl rand -hex 24`."
+        )
+    return CronConfig(
+        key=key,
+        late_s=reader.number("CRON_LATE_S", 900, 120, 604_800),
+        keep_done_jobs_days=reader.number("KEEP_DONE_JOBS_DAYS", 7, 1, 3_650),
+        keep_failed_jobs_days=reader.number("KEEP_FAILED_JOBS_DAYS", 90, 1, 3_650),
     )
 
 

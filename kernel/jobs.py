@@ -73,6 +73,20 @@ class RetryJob:
 
 
 @dataclass(frozen=True, slots=True)
+class RunCron:
+    """`slot` is the minute that asks for whatever is due; with `only`, the moment at which somebody asked for this
+    one task, due or not."""
+
+    slot: datetime
+    only: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewCronKey:
+    """The key is made by the worker, so that it never stands in the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
 class JobKind:
     """`timeout_s` is one attempt as a whole. `max_attempts` counts tries that failed since the job last got
     further; the last one leaves the job dead.
@@ -114,8 +128,31 @@ SET_PASSWORD: Final = JobKind("set_password", SetPassword, "interactive", 10, 5,
 RETRY_JOB: Final = JobKind(
     "retry_job", RetryJob, "interactive", 10, 5, "a job that waits or runs is left as it is"
 )
+RUN_CRON: Final = JobKind(
+    "run_cron",
+    RunCron,
+    "background",
+    1_800,
+    3,
+    "a task whose slot is done is not run again",
+    priority=1,
+    at_once=1,
+)
+NEW_CRON_KEY: Final = JobKind(
+    "new_cron_key", NewCronKey, "interactive", 10, 5, "the last key that was made counts"
+)
 
 JOB_KINDS: Final = {
     kind.name: kind
-    for kind in (SAVE_ITEM, DELETE_ITEM, INDEX_ITEM, RUN_ITEM_TAPS, RECORD_LOGIN, SET_PASSWORD, RETRY_JOB)
+    for kind in (
+        SAVE_ITEM,
+        DELETE_ITEM,
+        INDEX_ITEM,
+        RUN_ITEM_TAPS,
+        RECORD_LOGIN,
+        SET_PASSWORD,
+        RETRY_JOB,
+        RUN_CRON,
+        NEW_CRON_KEY,
+    )
 }

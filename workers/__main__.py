@@ -15,6 +15,7 @@ from kernel.log import configure_logging, get_logger
 from kernel.sandbox.selftest import self_test
 from workers.handlers import HANDLERS
 from workers.metrics_port import offer_metrics
+from workers.scheduler import keep_cron_going
 from workers.worker import run_worker
 
 log = get_logger(__name__)
@@ -27,7 +28,7 @@ async def serve(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await self_test()
-    async with open_kernel(config, role="worker") as rt, offer_metrics(rt):
+    async with open_kernel(config, role="worker") as rt, offer_metrics(rt), keep_cron_going(rt):
         await run_worker(rt, HANDLERS, stop)
 
 

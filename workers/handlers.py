@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+from kernel.cron.key import run_new_cron_key
+from kernel.cron.run import run_cron
 from kernel.item.delete import run_delete_item
 from kernel.item.index import run_index_item
 from kernel.item.save import run_save_item
@@ -10,8 +12,10 @@ from kernel.item.taps import run_item_taps
 from kernel.jobs import (
     DELETE_ITEM,
     INDEX_ITEM,
+    NEW_CRON_KEY,
     RECORD_LOGIN,
     RETRY_JOB,
+    RUN_CRON,
     RUN_ITEM_TAPS,
     SAVE_ITEM,
     SET_PASSWORD,
@@ -29,4 +33,6 @@ HANDLERS: Final[Mapping[JobKind, Handler]] = {
     RECORD_LOGIN: run_record_login,
     SET_PASSWORD: run_set_password,
     RETRY_JOB: run_retry_job,
+    RUN_CRON: run_cron,
+    NEW_CRON_KEY: run_new_cron_key,
 }

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from kernel.app.open import open_kernel
 from kernel.config import Config
 from kernel.context import Actor, Context
+from kernel.cron.key import make_key
+from kernel.cron.store import mark_prepared
 from kernel.db.migrate import migrate
 from kernel.db.pool import Database
 from kernel.errors import NotFound
@@ -43,6 +45,7 @@ async def prepare_site(config: Config, report: Report) -> Prepared:
     try:
         async with db.transaction() as tx:
             await insert_new_plugins(tx.conn, scan.manifests)
+            await mark_prepared(tx.conn, make_key())
     finally:
         await db.close()
     async with open_kernel(config, role="worker") as rt:

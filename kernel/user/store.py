@@ -254,6 +254,20 @@ async def delete_api_token(conn: Connection, token_id: UUID) -> bool:
     return deleted is not None
 
 
+async def delete_expired_tokens(conn: Connection, now: datetime, limit: int) -> int:
+    """Those that do not open anything any more; how many."""
+    number: int = await conn.fetchval(
+        """
+        WITH old AS MATERIALIZED (SELECT id FROM api_token WHERE expires <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED),
+            gone AS (DELETE FROM api_token USING old WHERE api_token.id = old.id RETURNING 1)
+        SELECT count(*) FROM gone
+        """,
+        now,
+        limit,
+    )
+    return number
+
+
 def _read_user(row: Record) -> User:
     return User(
         id=row["id"],

@@ -1,0 +1,59 @@
+"""The site's own tasks: what is old enough is removed, in batches that hold no lock for long."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from kernel.cron.store import prune_runs
+from kernel.cron.turn import Turn
+from kernel.db.pool import Connection
+from kernel.ledger.model import JobStatus
+from kernel.ledger.prune import prune_jobs
+from kernel.runtime import Runtime
+from kernel.user.store import delete_expired_tokens
+
+# Rows in one transaction: some tens of milliseconds.
+BATCH: Final = 2_000
+# Long enough to see last week's, short enough that a task of every minute does not fill the table.
+KEEP_RUNS: Final = timedelta(days=7)
+
+_SUCCEEDED: Final = (JobStatus.DONE, JobStatus.CANCELLED)
+_GAVE_UP: Final = (JobStatus.FAILED, JobStatus.DEAD)
+
+
+async def run_prune_jobs(rt: Runtime, turn: Turn) -> None:
+    """Finished jobs, those that failed later than the others."""
+    cron = rt.config.cron
+    done_before = turn.now - timedelta(days=cron.keep_done_jobs_days)
+    failed_before = turn.now - timedelta(days=cron.keep_failed_jobs_days)
+
+    async def remove(conn: Connection) -> int:
+        number = await prune_jobs(conn, _SUCCEEDED, done_before, BATCH)
+        if number < BATCH:
+            number += await prune_jobs(conn, _GAVE_UP, failed_before, BATCH - number)
+        return number
+
+    await _remove_all(turn, remove)
+
+
+async def run_prune_cron_runs(_rt: Runtime, turn: Turn) -> None:
+    before = turn.now - KEEP_RUNS
+    await _remove_all(turn, lambda conn: prune_runs(conn, before, BATCH))
+
+
+async def run_delete_expired_tokens(_rt: Runtime, turn: Turn) -> None:
+    now: datetime = turn.now
+    await _remove_all(turn, lambda conn: delete_expired_tokens(conn, now, BATCH))
+
+
+async def _remove_all(turn: Turn, remove: Callable[[Connection], Awaitable[int]]) -> None:
+    """Step after step, until one finds less than a batch."""
+    removed = 0
+    is_over = False
+    while not is_over:
+        async with turn.step() as step:
+            number = await remove(step.conn)
+            removed += number
+            is_over = number < BATCH
+            if is_over:
+                step.finish(f"{removed:,} removed" if removed else "Nothing to remove")

@@ -1,0 +1,41 @@
+"""The list of what cron does: the site's own tasks, then the plugins'."""
+
+from typing import Final
+
+from kernel.cron.prune import run_delete_expired_tokens, run_prune_cron_runs, run_prune_jobs
+from kernel.cron.schedule import DAY_S, HOUR_S, MINUTE_S, Schedule
+from kernel.cron.tap import list_tap_tasks
+from kernel.cron.task import Task
+from kernel.runtime import Runtime
+
+TASKS: Final = (
+    Task(
+        "prune_jobs",
+        "Remove old finished jobs",
+        Schedule(HOUR_S, 10 * MINUTE_S),
+        "once",
+        300.0,
+        run_prune_jobs,
+    ),
+    Task(
+        "prune_cron_runs",
+        "Remove old records of cron",
+        Schedule(DAY_S, 3 * HOUR_S + 10 * MINUTE_S),
+        "once",
+        120.0,
+        run_prune_cron_runs,
+    ),
+    Task(
+        "delete_expired_tokens",
+        "Delete expired API tokens",
+        Schedule(DAY_S, 3 * HOUR_S + 20 * MINUTE_S),
+        "once",
+        120.0,
+        run_delete_expired_tokens,
+    ),
+)
+
+
+async def list_tasks(rt: Runtime) -> list[Task]:
+    """In the order in which they have their turn."""
+    return [*TASKS, *await list_tap_tasks(rt)]
