@@ -19,6 +19,10 @@ class Profile:
     seconds: dict[Part, float] = field(default_factory=lambda: dict.fromkeys(PARTS, 0.0))
     counts: dict[Part, int] = field(default_factory=lambda: dict.fromkeys(PARTS, 0))
 
+    @property
+    def elapsed_s(self) -> float:
+        return perf_counter() - self.started
+
     def as_fields(self) -> dict[str, float | int]:
         """`database_ms`, `database_count` and so on, for a log line; without the parts that did not happen."""
         fields: dict[str, float | int] = {}
@@ -35,7 +39,7 @@ class Profile:
             for part, seconds in self.seconds.items()
             if seconds
         ]
-        return ", ".join([*parts, f"total;dur={(perf_counter() - self.started) * 1000:.1f}"])
+        return ", ".join([*parts, f"total;dur={self.elapsed_s * 1000:.1f}"])
 
 
 _CURRENT: Final[ContextVar[Profile | None]] = ContextVar("profile", default=None)

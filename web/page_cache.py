@@ -60,6 +60,8 @@ MARK: Final = "trovato.page"
 # Part of every key in Redis, so that a release with another form of entry does not read the old ones.
 FORMAT: Final = "page1"
 LOCAL_PAGES_BYTES: Final = 32 * 1024 * 1024
+# Routes that machines ask all day, or that come in dozens with each page: their lines are for debugging.
+QUIET_ROUTES: Final = ("/health", "/metrics", "/static/")
 METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 
@@ -264,7 +266,7 @@ class _Answer:
 
 def _log_request(request: Request, route: str, status: int, seconds: float, *, is_slow: bool) -> None:
     """With what the profile says of it; the request id is bound."""
-    write = log.warning if is_slow else log.info
+    write = log.warning if is_slow else log.debug if route.startswith(QUIET_ROUTES) else log.info
     profile = find_profile()
     write(
         "slow request" if is_slow else "request",

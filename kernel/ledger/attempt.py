@@ -72,7 +72,7 @@ class Attempts:
                 await attempt.make(work)
                 await self._give_turn(kind, job.group_key)
             finally:
-                ledger.cache.metrics.count_job(kind.name, attempt.outcome, monotonic() - attempt.started)
+                ledger.cache.metrics.count_job(kind.name, attempt.outcome, profile.elapsed_s)
                 if self._running.get(job.id) is attempt:
                     del self._running[job.id]
                 if not self._running:
@@ -121,7 +121,6 @@ class _Attempt:
 
     def __init__(self, ledger: Ledger, job: Job, kind: JobKind, profile: Profile) -> None:
         self.outcome = "unrecorded"
-        self.started = monotonic()
         self._ledger = ledger
         self._job = job
         self._kind = kind
@@ -161,7 +160,7 @@ class _Attempt:
 
     def _describe(self) -> dict[str, float | int]:
         """For the log: which attempt, how long it took, and on what."""
-        ms = round((monotonic() - self.started) * 1000, 1)
+        ms = round(self._profile.elapsed_s * 1000, 1)
         return {"attempt": self._job.attempts, "ms": ms, **self._profile.as_fields()}
 
     async def _do(self, work: Work, run: JobRun) -> BaseException | None:
