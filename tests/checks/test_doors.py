@@ -23,6 +23,7 @@ DOORS: Final = {
     # A form element holds HTML that was rendered already; the type says so.
     "markupsafe.Markup": ("kernel/render/", "kernel/form/"),
     "nh3": ("kernel/render/",),
+    "prometheus_client": ("kernel/metrics.py",),
     "pypika": ("kernel/gather/",),
     "quart": ("web/",),
     "redis": ("kernel/shared/",),
