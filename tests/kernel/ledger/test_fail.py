@@ -54,3 +54,9 @@ def test_the_log_gets_types_places_and_our_own_words_only():
     assert described["error"] == "Unavailable: The index is away. port 1 from ValueError"
     assert "in raise_chain" in described["stack"]
     assert "secret" not in str(described["error"])
+
+
+def test_errors_that_are_each_other_s_reason_are_told_once():
+    first, second = Unavailable("The index is away."), ValueError("secret")
+    first.__cause__, second.__cause__ = second, first
+    assert describe_for_log(first)["error"] == "Unavailable: The index is away. from ValueError"
