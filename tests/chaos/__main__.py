@@ -5,6 +5,7 @@ import asyncio
 import secrets
 import signal
 import sys
+from pathlib import Path
 
 from kernel.log import configure_logging
 from tests.chaos.plan import make_plan
@@ -28,6 +29,9 @@ def read_arguments():
     parser.add_argument("--seconds", type=float, help="how long the load lasts")
     parser.add_argument("--editors", type=int)
     parser.add_argument("--short", action="store_true", help="20 seconds with one fault of each kind")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="where to leave the logs of all processes"
+    )
     for name, sabotage in SABOTAGES.items():
         parser.add_argument(
             f"--without-{name}", dest="without", action="append_const", const=name, help=sabotage.meaning
@@ -52,13 +56,13 @@ def main():
         editors=arguments.editors or (6 if is_short else 12),
         is_short=is_short,
         without=arguments.without or (),
+        kept=arguments.keep,
     )
     configure_logging("CRITICAL", "console")
     print_plan(plan)
     outcome = asyncio.run(run(plan))
     print_counts("what the processes logged:", outcome.log_lines)
-    for text in outcome.unforeseen:
-        print(f"  {text}")
+    print_counts("exceptions among that:", outcome.unforeseen)
     print_counts("counted:", outcome.counts)
     print_violations(outcome.violations)
     shortfalls = find_shortfalls(outcome.counts, plan.minimum)

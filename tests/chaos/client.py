@@ -42,10 +42,10 @@ class Client:
         for door in self._doors:
             await door.aclose()
 
-    async def ask(self, sent):
+    async def ask(self, sent, patience_s=PATIENCE_S):
         """Send it until it is answered. What it was told: `(item, revision)`; None when it was refused, or never
         answered at all."""
-        give_up_at = monotonic() + PATIENCE_S
+        give_up_at = monotonic() + patience_s
         tries = 0
         if self._chance.random() < 0.1:
             self._counts["sent twice at once"] += 1

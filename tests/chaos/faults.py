@@ -13,8 +13,8 @@ from kernel.queue import Queue
 from tests.chaos.plan import WORKER_SETTINGS
 
 _LEASE_S = WORKER_SETTINGS["lease_s"]
-_DUPLICATES_EVERY_S = 0.25
-_DUPLICATES = 6
+_DUPLICATES_EVERY_S = 0.3
+_DUPLICATES = 4
 # How long a worker is tried to be caught in the middle of a save, and how long it is looked at each time.
 _AIM_S = 8.0
 _LOOK_S = 0.25

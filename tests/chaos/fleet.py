@@ -17,8 +17,7 @@ from kernel.embedded.process import read_tail
 
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 15.0
-# Sooner than this a process is still starting: it may give up because a server is away just then.
-_STARTING_S = 10.0
+_CANNOT_START = "cannot start"
 # After this time it usually works.
 _READY_S = 4.0
 
@@ -165,14 +164,12 @@ class Fleet:
             status = await member.process.wait()
             if self._is_closing:
                 return
-            if not member.is_condemned:
+            # A process that is starting may give up because a server is away just then, and says so.
+            if not member.is_condemned and _CANNOT_START in read_tail(member.log, 1):
+                self.failed_starts += 1
+            elif not member.is_condemned:
                 lived_s = monotonic() - member.started
-                if lived_s < _STARTING_S and status == 1:
-                    self.failed_starts += 1
-                else:
-                    self.deaths.append(
-                        f"{member.name} ended by itself after {lived_s:.1f} s, status {status}"
-                    )
+                self.deaths.append(f"{member.name} ended by itself after {lived_s:.1f} s, status {status}")
             await self._spawn(member)
 
 

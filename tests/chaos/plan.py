@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass, field
+from pathlib import Path
 
 # Values of the configuration that no variable names: nobody wants to wait half a minute for a lease here.
 WORKER_SETTINGS = {"lease_s": 2.0, "sweep_every_s": 0.5, "poll_every_s": 0.5}
@@ -30,7 +31,7 @@ SHORT = {
     "crash postgres": 1,
 }
 # For a build without its fence: nothing but workers that stand still in the middle of a save.
-PAUSES = {"aim": 3}
+PAUSES = {"aim": 4}
 _CALM_S = 2.0
 
 
@@ -43,7 +44,7 @@ class Fault:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`without` names the safeguards that the workers go without. `haste` is the share of items that their editors
-    delete at once."""
+    delete at once. `kept` is a folder for the logs."""
 
     seed: int
     seconds: float
@@ -52,9 +53,10 @@ class Plan:
     minimum: dict = field(default_factory=dict)
     without: tuple[str, ...] = ()
     haste: float = 0.1
+    kept: Path | None = None
 
 
-def make_plan(*, seed, seconds, editors, is_short, without=()):
+def make_plan(*, seed, seconds, editors, is_short, without=(), kept=None):
     kinds = PAUSES if "fence" in without else SHORT if is_short else FULL
     minimum = {} if without else find_minimum(kinds, is_short)
     return Plan(
@@ -64,7 +66,8 @@ def make_plan(*, seed, seconds, editors, is_short, without=()):
         schedule(kinds, seconds, random.Random(seed)),
         minimum,
         tuple(without),
-        haste=0.7 if "fence" in without else 0.1,
+        haste=0.9 if "fence" in without else 0.1,
+        kept=kept,
     )
 
 

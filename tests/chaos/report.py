@@ -1,10 +1,12 @@
 """Tells in a few lines what a run did and found."""
 
+import re
 from collections import Counter
 
 import orjson
 
 _SHOWN = 12
+_NUMBER = re.compile(r"[0-9a-f-]{36}(:\d+)?|\d+\.\d+")
 
 
 def print_plan(plan):
@@ -48,23 +50,21 @@ def find_shortfalls(counts, minimum):
     return [(name, counts[name], wanted) for name, wanted in minimum.items() if counts[name] < wanted]
 
 
-def count_log_lines(folder):
-    """What the processes wrote at the level of warnings and above, by their own words; and the texts of what nobody
-    foresaw."""
+def count_log_lines(paths):
+    """What the processes wrote at the level of warnings and above, by their own words without numbers; and how often
+    each exception was written that nobody had foreseen."""
     counts: Counter = Counter()
-    unforeseen = []
-    for path in sorted(folder.glob("*.log")):
+    unforeseen: Counter = Counter()
+    for path in paths:
         for line in path.read_bytes().splitlines():
             try:
                 entry = orjson.loads(line)
             except orjson.JSONDecodeError:
-                unforeseen.append(f"{path.stem}: {line.decode(errors='replace')[:300]}")
+                unforeseen[line.decode(errors="replace")[:200]] += 1
                 continue
-            level = entry.get("level", "")
+            level, event = entry.get("level", ""), _NUMBER.sub("…", entry.get("event", ""))[:80]
             if level in ("warning", "error", "critical"):
-                counts[f"{level}: {entry.get('event', '')[:90]}"] += 1
+                counts[f"{level}: {event}"] += 1
             if "exception" in entry:
-                unforeseen.append(
-                    f"{path.stem}: {entry['event'][:100]}: {entry['exception'].splitlines()[-1][:200]}"
-                )
+                unforeseen[f"{event}: {entry['exception'].splitlines()[-1][:200]}"] += 1
     return counts, unforeseen

@@ -29,6 +29,7 @@ from tests.chaos.servers import find_port, open_folder, open_servers
 _QUIET_S = 90.0
 _SABOTAGED_QUIET_S = 8.0
 _ASKED_AGAIN = 200
+CLIENTS_LOG = "clients.log"
 
 
 @dataclass(slots=True)
@@ -38,7 +39,7 @@ class Outcome:
     counts: Counter = field(default_factory=Counter)
     violations: list = field(default_factory=list)
     log_lines: Counter = field(default_factory=Counter)
-    unforeseen: list = field(default_factory=list)
+    unforeseen: Counter = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -60,7 +61,7 @@ async def run_chaos(plan, report):
     """The outcome of a run. Everything that it started has ended when this returns or raises."""
     run = Run(plan, report, chance=random.Random(plan.seed))
     async with AsyncExitStack() as stack:
-        folder = await stack.enter_async_context(open_folder())
+        folder = await stack.enter_async_context(open_folder(plan.kept))
         report("starting a site: PostgreSQL, Redis, two web processes, three workers")
         run.servers = await stack.enter_async_context(open_servers(folder))
         run.config = make_config(run.servers.urls)
@@ -69,7 +70,7 @@ async def run_chaos(plan, report):
         run.fleet = await stack.enter_async_context(
             open_fleet(run.config, folder, **shape, without=plan.without)
         )
-        log = ClientLog(folder / "clients")
+        log = ClientLog(folder / CLIENTS_LOG)
         stack.callback(log.close)
         run.desk = Desk(log)
         run.clients = await stack.enter_async_context(open_clients(run, tokens))
@@ -78,7 +79,8 @@ async def run_chaos(plan, report):
         await become_quiet(run)
         report("judging")
         await judge_run(run, log)
-        run.outcome.log_lines, run.outcome.unforeseen = count_log_lines(folder)
+        logs = [member.log for member in run.fleet.members]
+        run.outcome.log_lines, run.outcome.unforeseen = count_log_lines(logs)
     return run.outcome
 
 
@@ -147,7 +149,9 @@ async def load(run):
         damage = group.create_task(faults.inflict())
         while monotonic() - started < plan.seconds:
             await asyncio.sleep(min(10.0, started + plan.seconds - monotonic()))
-            run.report(f"{monotonic() - started:.0f} s, {run.desk.number} requests")
+            run.report(
+                f"{monotonic() - started:4.0f} s: {counts['answers 200'] + counts['answers 201']} answers"
+            )
         await damage
         until.set()
     counts["seconds of load"] = round(monotonic() - started)

@@ -93,13 +93,17 @@ def _say_nothing(_text):
 
 
 @asynccontextmanager
-async def open_folder():
-    """A folder for everything that a run writes; nothing of it is left."""
+async def open_folder(kept):
+    """A folder for everything that a run writes; nothing of it is left, but for the logs in the folder `kept`."""
     folder = Path(tempfile.mkdtemp(prefix="trovato-chaos-"))
     folder.chmod(0o755)  # the servers may belong to another user, who has to come through
     try:
         yield folder
     finally:
+        if kept is not None:
+            kept.mkdir(parents=True, exist_ok=True)
+            for log in [*folder.glob("*.log"), *folder.glob("embedded/*.log")]:
+                shutil.copy(log, kept)
         shutil.rmtree(folder, ignore_errors=True)
 
 

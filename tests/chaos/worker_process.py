@@ -12,7 +12,7 @@ import orjson
 from kernel.app.processes import end_with_parent
 from kernel.config import read_config
 from kernel.errors import TrovatoError
-from kernel.log import configure_logging
+from kernel.log import configure_logging, get_logger
 from tests.chaos.sabotage import SABOTAGES
 from workers.__main__ import main
 
@@ -25,4 +25,5 @@ if __name__ == "__main__":
     try:
         main(settings)
     except TrovatoError as error:
-        sys.exit(error.message)
+        get_logger(__name__).critical("worker cannot start", reason=error.message, detail=error.detail)
+        sys.exit(1)
