@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from time import perf_counter
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
@@ -125,8 +125,14 @@ class Database:
     async def snapshot(self) -> AsyncIterator[Connection]:
         """One consistent state to read a page from, however many statements it takes."""
         async with self.acquire() as conn:
-            async with conn.transaction(isolation="repeatable_read", readonly=True):
+            transaction = conn.transaction(isolation="repeatable_read", readonly=True)
+            await transaction.start()
+            try:
                 yield conn
+            finally:
+                # Nothing was written: a server that is gone by now takes nothing of what was read away.
+                with suppress(*DISCONNECTED):
+                    await transaction.rollback()
 
     async def ping(self, timeout_s: float) -> bool:
         """Whether the server answers within the time."""

@@ -67,6 +67,26 @@ async def test_a_snapshot_sees_one_state_and_writes_nothing(database):
             await set_variable(reader, "other", 1)
 
 
+async def test_a_server_that_is_gone_when_a_snapshot_ends_costs_what_was_read_nothing(database, database_url):
+    async with database.snapshot() as reader:
+        own = await reader.fetchval("SELECT pg_backend_pid()")
+        server = await asyncpg.connect(database_url)
+        await server.execute("SELECT pg_terminate_backend($1)", own)
+        await server.close()
+        with pytest.raises((asyncpg.AdminShutdownError, asyncpg.ConnectionDoesNotExistError)):
+            await reader.fetchval("SELECT 1")
+    async with database.snapshot() as reader:
+        assert await reader.fetchval("SELECT 1") == 1
+
+
+async def test_an_error_inside_a_snapshot_comes_out_of_it(database):
+    with pytest.raises(LookupError):
+        async with database.snapshot():
+            raise LookupError
+    async with database.snapshot() as reader:
+        assert await reader.fetchval("SELECT 1") == 1
+
+
 @pytest.mark.parametrize("value", [True, 1, 1.5, "a\"b'ü\U0001f600", [1, [2]], {"a": {"b": None}}], ids=repr)
 async def test_json_travels_as_python_values(conn, value):
     await set_variable(conn, "v", value)
