@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench clean install
+.PHONY: help run test check format bench chaos clean install
 
 help: ## Show the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ format: install ## Bring the code into its format
 
 bench: install ## Measure this machine and print one table
 	@$(BIN)/python -m tests.bench $(args)
+
+chaos: install ## Two minutes of saves while everything around them dies (docs/chaos.md)
+	@$(BIN)/python -m tests.chaos $(args)
 
 clean: ## Remove all that these commands made: packages, caches, and the private servers WITH THEIR CONTENT
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m kernel.embedded "$${TROVATO_VAR:-var}" var/test; fi
