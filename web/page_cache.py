@@ -62,6 +62,8 @@ FORMAT: Final = "page1"
 LOCAL_PAGES_BYTES: Final = 32 * 1024 * 1024
 # Routes that machines ask all day, or that come in dozens with each page: their lines are for debugging.
 QUIET_ROUTES: Final = ("/health", "/metrics", "/static/")
+# Nobody was there any more to be answered; the number is what nginx writes for it.
+GONE: Final = 499
 METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 
@@ -199,16 +201,21 @@ class PageCache:
 
     async def _pass(self, scope: Scope, receive: Receive, answer: "_Answer", started: float) -> None:
         request, mark = answer.request, answer.mark
+        outcome = GONE
         # The application reads the same id that the answer will carry.
         headers = [pair for pair in scope["headers"] if pair[0] != b"x-request-id"]
         headers.append((b"x-request-id", request.request_id))
         try:
             await self._app({**scope, "headers": headers, MARK: mark}, receive, answer.take)
+        except Exception:
+            outcome = 500
+            raise
         finally:
+            status = answer.status or outcome
             seconds = (answer.ready or time.perf_counter()) - started
             method = request.method if request.method in METHODS else "other"
-            self._metrics.count_request(method, mark.route, answer.status, seconds)
-            _log_request(request, mark.route, answer.status, seconds, is_slow=seconds > self._slow_s)
+            self._metrics.count_request(method, mark.route, status, seconds)
+            _log_request(request, mark.route, status, seconds, is_slow=seconds > self._slow_s)
 
 
 class _Answer:
@@ -217,8 +224,8 @@ class _Answer:
     def __init__(self, send: Send, request: Request, made: Made | None) -> None:
         self.mark = PageMark()
         self.request = request
-        # Until the application says another: it failed without a word.
-        self.status = 500
+        # Until the application says one.
+        self.status: int | None = None
         self.page: Page | None = None
         # When the answer was there, if that is not its end: a stream of events goes on for as long as somebody looks.
         self.ready: float | None = None

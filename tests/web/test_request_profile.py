@@ -1,5 +1,6 @@
 """Each request leaves a line that says where its time went; administrators find it in the answer too."""
 
+import asyncio
 import re
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -220,3 +221,47 @@ async def test_the_door_is_closed_to_everybody_outside(site):
     }
     assert answers["inside"].headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert answers["inside"].headers["Cache-Control"] == "no-store"
+
+
+async def test_who_left_before_the_answer_is_no_error_of_ours(site):
+    app = create_app(site.web)
+    begun = asyncio.Event()
+
+    @app.get("/long")
+    async def wait_long():
+        begun.set()
+        await asyncio.Event().wait()
+
+    pages = PageCache(app, site.web.cache, site.config, cookie_name(site.config))
+    messages = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive():
+        if messages:
+            return messages.pop()
+        await begun.wait()
+        return {"type": "http.disconnect"}
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": "/long",
+        "raw_path": b"/long",
+        "query_string": b"",
+        "root_path": "",
+        "headers": [(b"host", b"localhost:3000")],
+        "client": ("127.0.0.1", 4711),
+        "server": ("localhost", 3000),
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "extensions": {},
+    }
+    with capture_logs() as logs:
+        await pages(scope, receive, send)
+    assert sent == []
+    assert [(line["status"], line["log_level"]) for line in read_lines(logs)] == [(499, "info")]
