@@ -13,6 +13,7 @@
     ├── Unavailable         503  a service that this needs does not answer
     ├── ConfigError         500  the environment or a manifest is wrong; stops the start
     ├── PluginError         500  a plugin failed; `reason` says how
+    ├── WorkFailed          500  the work of a job failed and may go better another time
     ├── LeaseLost           500  this worker no longer owns the job
     └── MigrationError      500
 
@@ -162,6 +163,17 @@ class PluginError(TrovatoError):
         self.plugin = plugin
         self.reason: PluginFailure = reason
         self.tap = tap
+
+
+class WorkFailed(TrovatoError):
+    """The work of a job failed and may go better another time; `tries` is how often it is tried in all, unless its kind
+    allows fewer."""
+
+    code = "work-failed"
+
+    def __init__(self, message: str, *, tries: int, detail: str | None = None) -> None:
+        super().__init__(message, detail=detail)
+        self.tries = tries
 
 
 class LeaseLost(TrovatoError):

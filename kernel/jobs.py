@@ -87,6 +87,15 @@ class NewCronKey:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkPluginQueue:
+    """`data` is what the plugin put on its queue, any JSON."""
+
+    plugin: str
+    queue: str
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
 class JobKind:
     """`timeout_s` is one attempt as a whole. `max_attempts` counts tries that failed since the job last got
     further; the last one leaves the job dead.
@@ -141,6 +150,16 @@ RUN_CRON: Final = JobKind(
 NEW_CRON_KEY: Final = JobKind(
     "new_cron_key", NewCronKey, "interactive", 10, 5, "the last key that was made counts"
 )
+WORK_PLUGIN_QUEUE: Final = JobKind(
+    "work_plugin_queue",
+    WorkPluginQueue,
+    "background",
+    90,
+    10,
+    "plugins are told the job's id and the try",
+    priority=-1,
+    at_once=2,
+)
 
 JOB_KINDS: Final = {
     kind.name: kind
@@ -152,6 +171,7 @@ JOB_KINDS: Final = {
         RECORD_LOGIN,
         SET_PASSWORD,
         RETRY_JOB,
+        WORK_PLUGIN_QUEUE,
         RUN_CRON,
         NEW_CRON_KEY,
     )

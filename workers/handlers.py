@@ -19,8 +19,10 @@ from kernel.jobs import (
     RUN_ITEM_TAPS,
     SAVE_ITEM,
     SET_PASSWORD,
+    WORK_PLUGIN_QUEUE,
     JobKind,
 )
+from kernel.plugin_queue.work import run_plugin_queue
 from kernel.user.account import run_record_login, run_set_password
 from kernel.user.retry import run_retry_job
 from workers.worker import Handler
@@ -32,6 +34,7 @@ HANDLERS: Final[Mapping[JobKind, Handler]] = {
     RUN_ITEM_TAPS: run_item_taps,
     RECORD_LOGIN: run_record_login,
     SET_PASSWORD: run_set_password,
+    WORK_PLUGIN_QUEUE: run_plugin_queue,
     RETRY_JOB: run_retry_job,
     RUN_CRON: run_cron,
     NEW_CRON_KEY: run_new_cron_key,

@@ -69,7 +69,7 @@ async def open_kernel(
                 try:
                     ledger = Ledger(db, queue, bus, cache, config)
                     _watch_pools(metrics, db, shared, queue)
-                    async with _open_plugins(config, db, metrics, with_plugins) as plugins:
+                    async with _open_plugins(config, ledger, metrics, with_plugins) as plugins:
                         yield Runtime(config, db, shared, bus, cache, ledger, plugins, renderer, metrics)
                 finally:
                     await queue.close()
@@ -89,7 +89,7 @@ def open_renderer(config: Config) -> Renderer:
 
 @asynccontextmanager
 async def _open_plugins(
-    config: Config, db: Database, metrics: Metrics, with_plugins: bool
+    config: Config, ledger: Ledger, metrics: Metrics, with_plugins: bool
 ) -> AsyncIterator[PluginSet]:
     """The plugins that are enabled in `system`. One that has a problem is left out and named in the set's failures."""
     if not with_plugins:
@@ -97,10 +97,10 @@ async def _open_plugins(
         return
     ceilings = Budgets(cpu_ms=config.plugin_cpu_ms, memory_mb=config.plugin_memory_mb)
     scan = scan_plugins(config.plugins_dir, ceilings)
-    async with db.acquire() as conn:
+    async with ledger.db.acquire() as conn:
         enabled = await select_enabled_plugins(conn)
     sandbox = await Sandbox.open(
-        list_host_functions(db),
+        list_host_functions(ledger),
         cache_dir=config.var / "native",
         ready_instances=config.ready_instances,
         metrics=metrics,

@@ -1,22 +1,24 @@
 """The functions of kernel.wit that this release brings; the sandbox answers for the rest."""
 
-from kernel.db.pool import Database
 from kernel.host.item_api import list_item_functions
 from kernel.host.logging_api import list_logging_functions
 from kernel.host.plugin_api import list_plugin_functions
+from kernel.host.queue_api import list_queue_functions
 from kernel.host.request_context import list_request_context_functions
 from kernel.host.user_api import list_user_functions
 from kernel.host.variables import list_variable_functions
+from kernel.ledger.ledger import Ledger
 from kernel.sandbox.host import HostFunction
 
 
-def list_host_functions(db: Database) -> tuple[HostFunction, ...]:
+def list_host_functions(ledger: Ledger) -> tuple[HostFunction, ...]:
     """What `Sandbox.open` is given. Each expects the state of kernel.tap.scope."""
     return (
         *list_item_functions(),
         *list_request_context_functions(),
         *list_user_functions(),
-        *list_variable_functions(db),
+        *list_variable_functions(ledger.db),
         *list_plugin_functions(),
+        *list_queue_functions(ledger),
         *list_logging_functions(),
     )

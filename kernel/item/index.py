@@ -19,9 +19,7 @@ from kernel.tap.scope import TapScope
 CONTRIBUTION_MAX: Final = 100_000
 
 
-async def collect_words(
-    scope: TapScope, items: Sequence[Item]
-) -> tuple[list[str], list[PluginError]]:
+async def collect_words(scope: TapScope, items: Sequence[Item]) -> tuple[list[str], list[PluginError]]:
     """What plugins add to the search of each item, and who failed."""
     words: list[str] = []
     failures: list[PluginError] = []
@@ -46,7 +44,7 @@ async def run_index_item(rt: Runtime, run: JobRun) -> None:
         start = cursor["next"]
         async with rt.db.acquire() as conn:
             items = await select_items(conn, ids[start : start + PORTION])
-        async with TapScope(rt.plugins, run.ctx) as scope:
+        async with TapScope(rt.plugins, run.ctx, job_id=run.job.id) as scope:
             words, failures = await collect_words(scope, items)
         cursor = {
             "next": start + PORTION,

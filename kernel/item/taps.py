@@ -22,7 +22,7 @@ async def run_item_taps(rt: Runtime, run: JobRun) -> None:
     tap, items = get_tap(payload.tap), payload.items
     cursor = run.cursor or {"next": 0, "ran": [], "failed": []}
     ends = monotonic() + WORK_S
-    async with TapScope(rt.plugins, run.ctx) as scope:
+    async with TapScope(rt.plugins, run.ctx, job_id=run.job.id) as scope:
         while True:
             start = cursor["next"]
             told = [await dispatch(scope, tap, item=item) for item in items[start : start + PORTION]]

@@ -4,7 +4,7 @@ import traceback
 from random import Random
 from typing import Any, Final
 
-from kernel.errors import PluginError, PluginFailure, TooMany, TrovatoError, Unavailable
+from kernel.errors import PluginError, PluginFailure, TooMany, TrovatoError, Unavailable, WorkFailed
 from kernel.jobs import JobKind
 from kernel.ledger.model import Job, JobStatus
 
@@ -22,7 +22,7 @@ def can_heal(error: BaseException) -> bool:
     match error:
         case PluginError():
             return error.reason in _PASSING_FAILURES
-        case Unavailable() | TooMany():
+        case Unavailable() | TooMany() | WorkFailed():
             return True
         case TrovatoError():
             return False
@@ -34,7 +34,8 @@ def choose_status(error: BaseException, failures: int, kind: JobKind) -> JobStat
     """`failures` counts this one too."""
     if not can_heal(error):
         return JobStatus.FAILED
-    return JobStatus.QUEUED if failures < kind.max_attempts else JobStatus.DEAD
+    tries = min(kind.max_attempts, error.tries) if isinstance(error, WorkFailed) else kind.max_attempts
+    return JobStatus.QUEUED if failures < tries else JobStatus.DEAD
 
 
 def compute_backoff_s(failures: int, random: Random) -> float:
@@ -58,15 +59,13 @@ def describe_error(error: BaseException, job: Job) -> dict[str, Any]:
 def describe_for_log(error: BaseException) -> dict[str, str]:
     """Type and place of the error. The text of a foreign exception may repeat the payload: it is left out."""
     chain: list[str] = []
+    seen: set[int] = set()
     current: BaseException | None = error
-    while current is not None:
-        own = isinstance(current, TrovatoError)
-        text = (
-            f": {current} {current.detail or ''}".rstrip()
-            if own and isinstance(current, TrovatoError)
-            else ""
-        )
+    # An error that is raised again from one that it caused is its own reason.
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        own = f": {current} {current.detail or ''}".rstrip() if isinstance(current, TrovatoError) else ""
         code = getattr(current, "sqlstate", None)
-        chain.append(f"{type(current).__name__}{f' (SQLSTATE {code})' if code else ''}{text}")
+        chain.append(f"{type(current).__name__}{f' (SQLSTATE {code})' if code else ''}{own}")
         current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
     return {"error": " from ".join(chain), "stack": "".join(traceback.format_tb(error.__traceback__))}

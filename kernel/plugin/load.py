@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from kernel.context import Context
 from kernel.errors import PluginError
@@ -12,13 +12,27 @@ from kernel.plugin.order import order_plugins
 from kernel.sandbox.instance import Limits
 from kernel.sandbox.sandbox import Component, Sandbox
 from kernel.tap.answers import Permission
-from kernel.tap.catalogue import ITEM_INFO, MENU, PAGE, PERM, REQUEST_TIMEOUT_S, get_tap
+from kernel.tap.catalogue import (
+    ITEM_INFO,
+    MENU,
+    PAGE,
+    PERM,
+    QUEUE_INFO,
+    QUEUE_WORKER,
+    REQUEST_TIMEOUT_S,
+    get_tap,
+)
 from kernel.tap.dispatch import Dispatched, dispatch
 from kernel.tap.menu import build_menu
 from kernel.tap.registry import TapPlugin, TapRegistry
 from kernel.tap.scope import TapScope
 
 log = get_logger(__name__)
+
+_NO_WORKER: Final = (
+    f"Plugin '{{}}' declares queues, but does not implement {QUEUE_WORKER.name}. Write"
+    f" {QUEUE_WORKER.signature} and list it in the manifest, or leave out {QUEUE_INFO.name}."
+)
 
 
 async def load_plugins(
@@ -104,25 +118,38 @@ def _build_registry(manifests: Iterable[Manifest], components: Mapping[str, Comp
 
 
 async def _collect_declarations(plugins: PluginSet) -> tuple[PluginSet, list[tuple[str, str]]]:
-    """Asks for item types, permissions and menu entries. A plugin that cannot say is used without them."""
+    """Asks for item types, permissions, menu entries and queues. A plugin that cannot say is used without them."""
     async with TapScope(plugins, Context()) as scope:
         types = await dispatch(scope, ITEM_INFO)
         permissions = await dispatch(scope, PERM)
         entries = await dispatch(scope, MENU)
+        queues = await dispatch(scope, QUEUE_INFO)
     owners: dict[str, str] = {}
     for plugin, declared in types.answers:
         for item_type in declared:
             owners.setdefault(item_type["type"], plugin)
     page_makers = frozenset(i.plugin.name for i in plugins.registry.get_implementors(PAGE))
     menu = build_menu(entries.answers, page_makers)
+    workers = frozenset(i.plugin.name for i in plugins.registry.get_implementors(QUEUE_WORKER))
+    idle = [plugin for plugin, declared in queues.answers if declared and plugin not in workers]
+    known = {
+        (plugin, queue.name): queue
+        for plugin, declared in queues.answers
+        if plugin in workers
+        for queue in declared
+    }
     plugins = replace(
         plugins,
-        registry=replace(plugins.registry, type_owners=owners),
+        registry=replace(plugins.registry, type_owners=owners, queues=known),
         permissions=_join_permissions(permissions),
         menu=menu,
     )
-    failures = [*types.failures, *permissions.failures, *entries.failures]
-    return plugins, [*((f.plugin, f.message) for f in failures), *menu.complaints]
+    failures = [*types.failures, *permissions.failures, *entries.failures, *queues.failures]
+    return plugins, [
+        *((f.plugin, f.message) for f in failures),
+        *menu.complaints,
+        *((plugin, _NO_WORKER.format(plugin)) for plugin in idle),
+    ]
 
 
 def _join_permissions(dispatched: Dispatched) -> tuple[Permission, ...]:

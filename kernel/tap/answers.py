@@ -12,6 +12,11 @@ LIST_MAX: Final = 200
 LABEL_MAX: Final = 255
 PATH_MAX: Final = 255
 DESCRIPTION_MAX: Final = 2_000
+# What a plugin may ask for one piece of queued work, and what it gets that does not ask.
+QUEUE_TRIES_MAX: Final = 10
+QUEUE_TRIES: Final = 3
+QUEUE_TIMEOUT_MAX_S: Final = 60
+QUEUE_TIMEOUT_S: Final = 20
 INDEX_TEXT_MAX: Final = 100_000
 
 
@@ -37,6 +42,17 @@ class Permission:
     title: str
     description: str = ""
     plugin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueInfo:
+    """`name` is the plugin's own: another plugin may have a queue of the same name. `max_attempts` counts tries in all,
+    `timeout_s` is real time for one of them."""
+
+    name: str
+    label: str
+    max_attempts: int = QUEUE_TRIES
+    timeout_s: int = QUEUE_TIMEOUT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +170,23 @@ def read_permissions(answer: Any) -> list[Permission]:
     return permissions
 
 
+def read_queues(answer: Any) -> list[QueueInfo]:
+    queues: dict[str, QueueInfo] = {}
+    for number, data in enumerate(_read_objects(answer, "queues"), 1):
+        place = f"queue {number}"
+        _read_object(data, place, ("name", "label", "max_attempts", "timeout_s"))
+        name = _read_name(data, "name", place, required=True)
+        if name in queues:
+            raise PluginDataError(f"{place}: there is a queue {name!r} already")
+        queues[name] = QueueInfo(
+            name,
+            _read_text(data, "label", place, LABEL_MAX, required=True),
+            _read_count(data, "max_attempts", place, QUEUE_TRIES, QUEUE_TRIES_MAX),
+            _read_count(data, "timeout_s", place, QUEUE_TIMEOUT_S, QUEUE_TIMEOUT_MAX_S),
+        )
+    return list(queues.values())
+
+
 def read_page(answer: Any) -> Page:
     page = _read_object(answer, "the page", ("title", "content"))
     content = page.get("content")
@@ -201,8 +234,17 @@ def _read_text(data: Mapping[str, Any], key: str, place: str, limit: int, *, req
     return value
 
 
-def _read_name(data: Mapping[str, Any], key: str, place: str) -> str:
-    name = _read_text(data, key, place, LABEL_MAX)
+def _read_count(data: Mapping[str, Any], key: str, place: str, default: int, limit: int) -> int:
+    value = data.get(key, default)
+    if type(value) is not int or not 1 <= value <= limit:
+        raise PluginDataError(
+            f"{place}: {key!r} must be a whole number from 1 to {limit}, not {_name_kind(value)}"
+        )
+    return value
+
+
+def _read_name(data: Mapping[str, Any], key: str, place: str, *, required: bool = False) -> str:
+    name = _read_text(data, key, place, LABEL_MAX, required=required)
     if name and not is_machine_name(name):
         raise PluginDataError(f"{place}: {key!r} must be a name (a-z, 0-9 and _), not {name!r}")
     return name

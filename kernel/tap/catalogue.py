@@ -13,6 +13,7 @@ from kernel.tap.answers import (
     read_nothing,
     read_page,
     read_permissions,
+    read_queues,
     read_trees,
 )
 
@@ -190,6 +191,27 @@ CRON: Final = Tap(
     where="background",
     read_answer=read_note,
 )
+QUEUE_INFO: Final = Tap(
+    "tap_queue_info",
+    "Declares the queues on which the plugin puts work for later.",
+    "ctx",
+    "a list of queues",
+    payload="nothing",
+    combine="collect",
+    where="background",
+    read_answer=read_queues,
+)
+QUEUE_WORKER: Final = Tap(
+    "tap_queue_worker",
+    "Does what was put on one of the plugin's queues. `attempt` is 1 at the first try; an exception brings another one"
+    " later. `job_id` is the same at every try.",
+    "queue, data, attempt, job_id, ctx",
+    "nothing",
+    payload="values",
+    combine="one",
+    where="background",
+    read_answer=read_nothing,
+)
 
 TAPS: Final = (
     ITEM_INFO,
@@ -203,6 +225,8 @@ TAPS: Final = (
     PERM,
     PAGE,
     CRON,
+    QUEUE_INFO,
+    QUEUE_WORKER,
 )
 _BY_NAME: Final = {tap.name: tap for tap in TAPS}
 

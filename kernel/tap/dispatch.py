@@ -44,12 +44,13 @@ async def dispatch(
     items: Sequence[ItemData] | None = None,
     extra: Mapping[str, Any] = _NOTHING,
     plugin: str | None = None,
+    timeout_s: float | None = None,
 ) -> Dispatched:
     """`item` or `items` as the tap's payload asks (each as `Item.as_data` gives it), `extra` what stands
-    beside them in the payload, `plugin` the one to ask where the tap asks one. Never raises for what a plugin
-    does."""
+    beside them in the payload, `plugin` the one to ask where the tap asks one, `timeout_s` a time in
+    place of the tap's own. Never raises for what a plugin does."""
     _check_call(tap, item, items, plugin)
-    call = _Call(scope, tap, [item] if item is not None else list(items or ()), extra)
+    call = _Call(scope, tap, [item] if item is not None else list(items or ()), extra, timeout_s)
     answers: list[tuple[str, Any]] = []
     for implementor in scope.registry.get_implementors(tap):
         name = implementor.plugin.name
@@ -76,11 +77,19 @@ def _check_call(
 class _Call:
     """One dispatch while it runs: the items as they are now, and their JSON, made once per set of fields."""
 
-    def __init__(self, scope: TapScope, tap: Tap, items: list[ItemData], extra: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        scope: TapScope,
+        tap: Tap,
+        items: list[ItemData],
+        extra: Mapping[str, Any],
+        timeout_s: float | None,
+    ) -> None:
         self.scope = scope
         self.tap = tap
         self.items = items
         self.extra = extra
+        self.timeout_s = timeout_s
         self.failures: list[PluginError] = []
         self._encoded: dict[tuple[int, frozenset[str] | None], bytes] = {}
 
@@ -134,8 +143,10 @@ class _Call:
             payload["item"] = parts[0]
         state = self.scope.get_state(implementor.plugin)
         try:
-            raw = await state.invoke(self.tap, orjson.dumps(payload), handles)
+            raw = await state.invoke(self.tap, orjson.dumps(payload), handles, self.timeout_s)
         except PluginError as failure:
+            if failure.tap is not None:
+                raise
             raise _name_tap(failure, self.tap) from failure
         try:
             answer = self.tap.read_answer(read_json(raw))
@@ -215,8 +226,6 @@ def _encode_item(item: ItemData, visible: frozenset[str] | None) -> bytes:
 
 def _name_tap(failure: PluginError, tap: Tap) -> PluginError:
     """The sandbox does not know every failure's tap: taking an instance belongs to none."""
-    if failure.tap is not None:
-        return failure
     prefix = f"Plugin '{failure.plugin}': "
     return PluginError(
         failure.plugin,

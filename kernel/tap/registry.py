@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from kernel.sandbox.sandbox import Component
+from kernel.tap.answers import QueueInfo
 from kernel.tap.catalogue import Tap
 
 DataMode = Literal["full", "handle"]
@@ -45,10 +46,11 @@ class Implementor:
 @dataclass(frozen=True, slots=True, eq=False)
 class TapRegistry:
     """`plugins` in the order in which they were loaded; `type_owners` maps an item type to the plugin that
-    defines it."""
+    defines it, `queues` a plugin and a name to what the plugin declared."""
 
     plugins: tuple[TapPlugin, ...] = ()
     type_owners: Mapping[str, str] = field(default_factory=dict)
+    queues: Mapping[tuple[str, str], QueueInfo] = field(default_factory=dict)
     _implementors: Mapping[str, tuple[Implementor, ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -64,6 +66,9 @@ class TapRegistry:
 
     def has_plugin(self, name: str) -> bool:
         return any(plugin.name == name for plugin in self.plugins)
+
+    def find_queue(self, plugin: str, name: str) -> QueueInfo | None:
+        return self.queues.get((plugin, name))
 
     def get_visible_fields(self, implementor: Implementor, item_type: str) -> frozenset[str] | None:
         """The names of the fields that the plugin may see and change in an item of that type; None: all."""

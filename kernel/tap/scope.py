@@ -1,10 +1,12 @@
 """What lives as long as one request or job: an instance per plugin, and what plugins share while it lasts."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from itertools import count
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
+from uuid import UUID
 
 import orjson
 
@@ -45,8 +47,15 @@ class PluginState:
         # An instance answers one call at a time; who dispatches two taps at once waits here.
         self._one_at_a_time = asyncio.Lock()
 
-    async def invoke(self, tap: Tap, payload: bytes, handles: Mapping[int, HandledItem]) -> bytes:
-        """Raises PluginError. An instance that broke is dropped, and the next tap gets another one."""
+    async def invoke(
+        self,
+        tap: Tap,
+        payload: bytes,
+        handles: Mapping[int, HandledItem],
+        timeout_s: float | None = None,
+    ) -> bytes:
+        """`timeout_s` in place of the tap's own. Raises PluginError. An instance that broke is dropped, and the next tap
+        gets another one."""
         async with self._one_at_a_time:
             self.tap, self.handles = tap, handles
             whole = False
@@ -54,7 +63,7 @@ class PluginState:
                 if self._instance is None:
                     self._instance = await self.plugin.component.take(self)
                 answer = await self._instance.invoke(
-                    tap.name, payload, cpu_ms=tap.cpu_ms, timeout_s=tap.timeout_s
+                    tap.name, payload, cpu_ms=tap.cpu_ms, timeout_s=timeout_s or tap.timeout_s
                 )
                 whole = True
                 return answer
@@ -79,14 +88,19 @@ class PluginState:
 
 
 class TapScope:
-    """Opened once per request or job with `async with`, and handed to every dispatch in it."""
+    """Opened once per request or job with `async with`, and handed to every dispatch in it.
 
-    def __init__(self, plugins: HasRegistry, ctx: Context) -> None:
+    `job_id` is the job's, so that what plugins put on queues while it is tried again is not put there again."""
+
+    def __init__(self, plugins: HasRegistry, ctx: Context, *, job_id: UUID | None = None) -> None:
         self.registry = plugins.registry
         self.ctx = ctx
+        self.job_id = job_id
         # Says nothing about the viewer: a plugin that wants to know asks, and the kernel takes note of it.
         self.ctx_json = orjson.dumps({"stage": ctx.stage_id, "language": ctx.language})
         self.variables: dict[str, Any] = {}
+        # How often which plugin has put the same on a queue.
+        self.pushes: Counter[bytes] = Counter()
         self._shared: dict[str, str] = {}
         self._shared_size = 0
         self._states: dict[str, PluginState] = {}

@@ -1,6 +1,6 @@
 """Everything that the author of a plugin needs: `from trovato_sdk import tap, Item, container, markup`."""
 
-from trovato_sdk import log, plugins, request_context, user, variables
+from trovato_sdk import log, plugins, queues, request_context, user, variables
 from trovato_sdk.definitions import (
     AccessResult,
     ContentTypeDefinition,
@@ -9,8 +9,10 @@ from trovato_sdk.definitions import (
     MenuDefinition,
     Page,
     PermissionDefinition,
+    QueueDefinition,
 )
 from trovato_sdk.item import Field, Item, ItemData, ItemHandle
+from trovato_sdk.queues import PushError
 from trovato_sdk.render import RenderElement, container, image, link, list_, markup, table
 from trovato_sdk.taps import PageRequest, TapContext, tap
 from trovato_sdk.version import SDK_VERSION
@@ -29,6 +31,8 @@ __all__ = [
     "Page",
     "PageRequest",
     "PermissionDefinition",
+    "PushError",
+    "QueueDefinition",
     "RenderElement",
     "TapContext",
     "container",
@@ -38,6 +42,7 @@ __all__ = [
     "log",
     "markup",
     "plugins",
+    "queues",
     "request_context",
     "table",
     "tap",

@@ -1,4 +1,4 @@
-"""What a plugin declares: item types with their fields, pages in the menu, permissions."""
+"""What a plugin declares: item types with their fields, pages in the menu, permissions, queues."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -111,6 +111,26 @@ class PermissionDefinition:
 
     def as_data(self) -> dict[str, Any]:
         return {"name": self.name, "title": self.title or self.name, "description": self.description}
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDefinition:
+    """A queue; `name` belongs to the plugin, `label` is for administrators. `max_attempts` (1 to 10) is how often a
+    piece of work is tried in all, `timeout_s` (1 to 60) how long one try may take. Left out, they are what the kernel
+    thinks fit."""
+
+    name: str
+    label: str
+    max_attempts: int | None = None
+    timeout_s: int | None = None
+
+    def as_data(self) -> dict[str, Any]:
+        data: dict[str, Any] = {"name": self.name, "label": self.label}
+        if self.max_attempts is not None:
+            data["max_attempts"] = self.max_attempts
+        if self.timeout_s is not None:
+            data["timeout_s"] = self.timeout_s
+        return data
 
 
 @dataclass(frozen=True, slots=True)

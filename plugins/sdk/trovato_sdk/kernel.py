@@ -37,6 +37,10 @@ class PluginApi(Protocol):
     def plugin_exists(self, name: str) -> bool: ...
 
 
+class QueueApi(Protocol):
+    def push(self, queue: str, payload_json: str) -> str: ...
+
+
 class LoggingApi(Protocol):
     def log(self, level: str, message: str) -> None: ...
 
@@ -54,6 +58,8 @@ class Kernel(Protocol):
     def variables(self) -> VariablesApi: ...
     @property
     def plugin_api(self) -> PluginApi: ...
+    @property
+    def queue_api(self) -> QueueApi: ...
     @property
     def logging(self) -> LoggingApi: ...
 
@@ -78,21 +84,40 @@ class _StandIn:
 
 # Only modules that are imported while a plugin is built exist in the sandbox, so this stands at the top.
 try:
+    from componentize_py_types import Err
     from wit_world.imports import item_api as _item_api
     from wit_world.imports import logging as _logging
     from wit_world.imports import plugin_api as _plugin_api
+    from wit_world.imports import queue_api as _queue_api
     from wit_world.imports import request_context as _request_context
     from wit_world.imports import user_api as _user_api
     from wit_world.imports import variables as _variables
 except ImportError:
-    _item_api, _logging, _plugin_api, _request_context, _user_api, _variables = (
+
+    class Err(Exception):  # type: ignore[no-redef]  # outside of a component there is no other
+        """How a host function refuses: `value` is a JSON object with `code` and `message`."""
+
+        def __init__(self, value: str) -> None:
+            super().__init__(value)
+            self.value = value
+
+    _item_api, _logging, _plugin_api, _queue_api, _request_context, _user_api, _variables = (
         _StandIn(name)
-        for name in ("item_api", "logging", "plugin_api", "request_context", "user_api", "variables")
+        for name in (
+            "item_api",
+            "logging",
+            "plugin_api",
+            "queue_api",
+            "request_context",
+            "user_api",
+            "variables",
+        )
     )
 
 item_api = cast("ItemApi", _item_api)
 logging = cast("LoggingApi", _logging)
 plugin_api = cast("PluginApi", _plugin_api)
+queue_api = cast("QueueApi", _queue_api)
 request_context = cast("RequestContextApi", _request_context)
 user_api = cast("UserApi", _user_api)
 variables = cast("VariablesApi", _variables)

@@ -22,6 +22,8 @@ TAPS: Final[dict[str, tuple[str, ...]]] = {
     "perm": ("ctx",),
     "page": ("request", "ctx"),
     "cron": ("now", "last_run", "slot", "ctx"),
+    "queue_info": ("ctx",),
+    "queue_worker": ("queue", "data", "attempt", "job_id", "ctx"),
 }
 # Those of them that are points in time; a function is handed them as `datetime`.
 TIMES: Final = frozenset({"now", "last_run", "slot"})

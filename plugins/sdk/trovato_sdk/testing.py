@@ -9,16 +9,18 @@ from collections.abc import Iterable, Mapping
 from contextvars import Token
 from types import ModuleType, TracebackType
 from typing import Any, Self
+from uuid import UUID
 
 from trovato_sdk.dispatch import Plugin
 from trovato_sdk.item import Field, ItemData, Value
-from trovato_sdk.kernel import CURRENT, Kernel
+from trovato_sdk.kernel import CURRENT, Err, Kernel
 from trovato_sdk.taps import PREFIX
 from trovato_sdk.user import ANONYMOUS_ID
 
 
 class TestKernel:
-    """Holds everything in memory. `messages` are what the plugin logged, `shared` is the request context."""
+    """Holds everything in memory. `messages` are what the plugin logged, `shared` is the request context, `pushed` what
+    it put on queues as (queue, data); only those named in `queues` take it."""
 
     __test__ = False  # the name is for people; pytest is not to collect it
 
@@ -29,6 +31,7 @@ class TestKernel:
         permissions: Iterable[str] = (),
         variables: Mapping[str, str] | None = None,
         plugins: Iterable[str] = (),
+        queues: Iterable[str] = (),
     ) -> None:
         self.shared: dict[str, str] = {}
         self.messages: list[tuple[str, str]] = []
@@ -38,6 +41,8 @@ class TestKernel:
         self.request_context = _RequestContext(self.shared)
         self.variables = _Variables(dict(variables or {}))
         self.plugin_api = _Plugins(frozenset(plugins))
+        self.pushed: list[tuple[str, Any]] = []
+        self.queue_api = _Queues(frozenset(queues), self.pushed)
         self.logging = _Log(self.messages)
         self._token: Token[Kernel] | None = None
 
@@ -156,6 +161,19 @@ class _Plugins:
 
     def plugin_exists(self, name: str) -> bool:
         return name in self._names
+
+
+class _Queues:
+    def __init__(self, names: frozenset[str], pushed: list[tuple[str, Any]]) -> None:
+        self._names = names
+        self._pushed = pushed
+
+    def push(self, queue: str, payload_json: str) -> str:
+        if queue not in self._names:
+            message = f"queue_info of this plugin declares no queue {queue!r}."
+            raise Err(json.dumps({"code": "no-such-queue", "message": message}))
+        self._pushed.append((queue, json.loads(payload_json)))
+        return str(UUID(int=len(self._pushed)))
 
 
 class _Log:

@@ -139,7 +139,7 @@ async def test_levels(workshop, level, logged):
     ]
 
 
-async def test_each_function_stands_once_in_the_table(database):
-    names = [function.full_name for function in list_host_functions(database)]
-    assert len(names) == len(set(names)) == 19
+async def test_each_function_stands_once_in_the_table(ledger):
+    names = [function.full_name for function in list_host_functions(ledger)]
+    assert len(names) == len(set(names)) == 20
     assert orjson.dumps(names)

@@ -21,6 +21,7 @@ from kernel.jobs import (
     RunItemTaps,
     SaveItem,
     SetPassword,
+    WorkPluginQueue,
 )
 from kernel.ledger.payload import decode_payload, encode_payload
 
@@ -53,6 +54,7 @@ PAYLOADS = {
     NewCronKey: st.builds(NewCronKey),
     SetPassword: st.builds(SetPassword, ids, texts),
     RetryJob: st.builds(RetryJob, ids),
+    WorkPluginQueue: st.builds(WorkPluginQueue, texts, texts, objects),
 }
 
 

@@ -1,6 +1,7 @@
 """The SDK by itself, in an ordinary Python, with the stand-in for the kernel that authors test with."""
 
 import json
+from datetime import UTC, datetime
 from types import ModuleType
 
 import pytest
@@ -13,6 +14,8 @@ from trovato_sdk import (
     MenuDefinition,
     Page,
     PermissionDefinition,
+    PushError,
+    QueueDefinition,
     container,
     image,
     link,
@@ -20,6 +23,7 @@ from trovato_sdk import (
     log,
     markup,
     plugins,
+    queues,
     request_context,
     table,
     tap,
@@ -32,7 +36,7 @@ from trovato_sdk.testing import TestKernel
 
 from kernel.item_type.model import read_item_type
 from kernel.render.tree import render_tree
-from kernel.tap.answers import read_menu_entries, read_page, read_permissions
+from kernel.tap.answers import QueueInfo, read_menu_entries, read_page, read_permissions, read_queues
 
 ITEM = {
     "id": "0190a000-0000-7000-8000-000000000001",
@@ -239,8 +243,55 @@ def test_what_a_plugin_declares_is_what_the_kernel_reads():
     assert (entry.path, entry.title, entry.function, entry.weight) == ("/blog", "Blog", "front", 3)
     (permission,) = read_permissions([PermissionDefinition("edit blog").as_data()])
     assert (permission.name, permission.title) == ("edit blog", "edit blog")
+    declared = [QueueDefinition("letters", "Letters"), QueueDefinition("calls", "Calls", 5, timeout_s=30)]
+    assert read_queues([definition.as_data() for definition in declared]) == [
+        QueueInfo("letters", "Letters"),
+        QueueInfo("calls", "Calls", 5, 30),
+    ]
     with pytest.raises(ValueError, match="begins with field_"):
         FieldDefinition("body", "Body")
+
+
+def test_cron_is_handed_times():
+    seen = []
+
+    def cron(now, last_run, slot):
+        seen.append((now, last_run, slot))
+        return "done"
+
+    slot, now = "2026-03-01T10:00:00+00:00", "2026-03-01T10:00:02.5+00:00"
+    with TestKernel() as kernel:
+        assert kernel.call(make_plugin(cron), "cron", now=now, last_run=None, slot=slot) == "done"
+    at = datetime(2026, 3, 1, 10, tzinfo=UTC)
+    assert seen == [(at.replace(second=2, microsecond=500_000), None, at)]
+
+
+def test_work_is_pushed_and_worked_with_the_stand_in():
+    def queue_worker(queue, data, attempt, job_id):
+        if attempt < 3:
+            raise LookupError("not yet")
+        queues.push("calls", {"after": [queue, data, job_id, "ü"]})
+
+    module = make_plugin(queue_worker)
+    with TestKernel(queues=["calls"]) as kernel:
+        with pytest.raises(TapFailedError, match="not yet"):
+            kernel.call(module, "queue_worker", queue="letters", data=1, attempt=1, job_id="a")
+        assert kernel.pushed == []
+        assert kernel.call(module, "queue_worker", queue="letters", data=1, attempt=3, job_id="a") is None
+        assert kernel.pushed == [("calls", {"after": ["letters", 1, "a", "ü"]})]
+        assert queues.push("calls", None) != queues.push("calls", None)
+
+
+def test_a_push_that_is_refused_says_why():
+    with TestKernel(queues=["calls"]) as kernel:
+        with pytest.raises(PushError, match=r"no-such-queue: .* declares no queue 'letters'") as refusal:
+            queues.push("letters", 1)
+        assert refusal.value.code == "no-such-queue"
+        with pytest.raises(TypeError):
+            queues.push("calls", object())
+        with pytest.raises(ValueError, match="JSON compliant"):
+            queues.push("calls", float("nan"))
+        assert kernel.pushed == []
 
 
 def test_render_elements_become_html_without_a_complaint():

@@ -3,7 +3,7 @@
 import pytest
 
 from kernel.tap import answers
-from kernel.tap.answers import MenuEntry, Page, Permission
+from kernel.tap.answers import MenuEntry, Page, Permission, QueueInfo
 from kernel.tap.wire import MAX_DEPTH, PluginDataError, read_json
 
 
@@ -66,6 +66,16 @@ def test_unusual_json_is_read(value):
             [{"path": "/a", "title": "A", "function": "f", "lists": "blog", "weight": 3, "parent": None}],
             [MenuEntry("/a", "A", function="f", lists="blog", weight=3)],
         ),
+        (answers.read_queues, None, []),
+        (answers.read_queues, [{"name": "mail", "label": "Mail"}], [QueueInfo("mail", "Mail", 3, 20)]),
+        (
+            answers.read_queues,
+            [
+                {"name": "a", "label": "A", "max_attempts": 1, "timeout_s": 60},
+                {"name": "b", "label": "B", "max_attempts": 10, "timeout_s": 1},
+            ],
+            [QueueInfo("a", "A", 1, 60), QueueInfo("b", "B", 10, 1)],
+        ),
         (answers.read_note, "3 posts cleaned", "3 posts cleaned"),
         (answers.read_note, None, None),
         (answers.read_page, {"title": "T"}, Page("T", None)),
@@ -102,6 +112,16 @@ def test_a_good_answer_is_read(read, answer, value):
         (answers.read_menu_entries, [{"path": "/a", "title": "A", "weight": 1.5}], "'weight' must be a whole number"),
         (answers.read_menu_entries, [{"path": "/a", "title": "A", "function": "a b"}], "'function' must be a name"),
         (answers.read_menu_entries, [{"path": "/a", "title": "A", "lists": "A B"}], "'lists' must be a name"),
+        (answers.read_queues, "mail", "must answer a list of queues, each an object"),
+        (answers.read_queues, [{"name": "Mail", "label": "M"}], "queue 1: 'name' must be a name .*, not 'Mail'"),
+        (answers.read_queues, [{"label": "M"}], "queue 1: 'name' must be text of at most 255 characters, not null"),
+        (answers.read_queues, [{"name": "m"}], "queue 1: 'label' must be text of at most 255 characters, not null"),
+        (answers.read_queues, [{"name": "m", "label": "M"}] * 2, "queue 2: there is a queue 'm' already"),
+        (answers.read_queues, [{"name": "m", "label": "M", "lane": 1}], "queue 1 has 'lane', which means nothing"),
+        (answers.read_queues, [{"name": "m", "label": "M", "max_attempts": 0}], "from 1 to 10, not a number"),
+        (answers.read_queues, [{"name": "m", "label": "M", "max_attempts": 11}], "from 1 to 10, not a number"),
+        (answers.read_queues, [{"name": "m", "label": "M", "max_attempts": True}], "from 1 to 10, not a boolean"),
+        (answers.read_queues, [{"name": "m", "label": "M", "timeout_s": 0.5}], "'timeout_s' must be .* from 1 to 60"),
         (answers.read_note, "x" * 256, "a note of at most 255 characters, or null, not text of 256"),
         (answers.read_note, ["done"], "a note of at most 255 characters, or null, not a list"),
         (answers.read_page, None, "the page must be an object, not null"),
