@@ -12,6 +12,7 @@ from typing import Any, Final
 import click
 
 from kernel.app.command import CommandGroup, open_config, read_server_config, with_kernel
+from kernel.app.cron import cron
 from kernel.app.jobs import jobs
 from kernel.app.open import open_kernel
 from kernel.app.people import role, user
@@ -27,7 +28,7 @@ from kernel.runtime import Runtime
 START_TIMEOUT_S: Final = 60.0
 
 
-@click.group(cls=CommandGroup, commands=[user, role, jobs])
+@click.group(cls=CommandGroup, commands=[user, role, jobs, cron])
 def main() -> None:
     """Trovato, a content platform. Settings come from the environment: docs/configure.md."""
 

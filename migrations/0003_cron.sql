@@ -3,7 +3,8 @@
 CREATE TABLE cron_run (
     task      varchar(80) NOT NULL,
     slot      timestamptz NOT NULL,                    -- the time that the run stands for, not when it happened
-    status    varchar(16) NOT NULL DEFAULT 'running' CHECK (status IN ('running', 'done', 'failed', 'skipped')),
+    status    varchar(16) NOT NULL DEFAULT 'running'
+              CHECK (status IN ('running', 'done', 'idle', 'failed', 'skipped')),
     attempt   integer NOT NULL DEFAULT 1,              -- how often it was begun: who holds an older number may not end it
     missed    integer NOT NULL DEFAULT 0,              -- slots before this one in which nothing ran
     job_id    uuid,                                    -- the job that did it last; older than the row's own keeping

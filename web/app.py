@@ -12,19 +12,22 @@ from web.errors import install_error_handlers
 from web.live import EXTENSION, LiveStreams
 from web.page_cache import MARK, PageCache, PageMark
 from web.respond import PageResponse
-from web.routes import gathers, health, item_forms, items, jobs, metrics, plugin_pages, stages, user
+from web.routes import cron, gathers, health, item_forms, items, jobs, metrics, plugin_pages, stages, user
 from web.routes.admin import content, dashboard
+from web.routes.admin import cron as admin_cron
 from web.routes.admin import jobs as admin_jobs
 from web.visit import cookie_name, open_visit
 
 BLUEPRINTS: Final = (
     health.blueprint,
     metrics.blueprint,
+    cron.blueprint,
     items.blueprint,
     item_forms.blueprint,
     gathers.blueprint,
     jobs.blueprint,
     admin_jobs.blueprint,
+    admin_cron.blueprint,
     user.blueprint,
     stages.blueprint,
     dashboard.blueprint,
@@ -33,8 +36,8 @@ BLUEPRINTS: Final = (
     plugin_pages.blueprint,
 )
 
-# Doors that must answer when Redis or PostgreSQL does not, and know nobody.
-WITHOUT_VISIT: Final = frozenset(("health", "metrics", "static"))
+# Doors that know nobody: they answer when Redis or PostgreSQL does not, or to programs with a key.
+WITHOUT_VISIT: Final = frozenset(("cron", "health", "metrics", "static"))
 
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": (

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeAlias
 
-from quart import Blueprint, Response, request
+from quart import Blueprint, Response, current_app, request
 
-from kernel.errors import BadInput, StaleForm
+from kernel.errors import BadInput, Forbidden, StaleForm
 from kernel.form.token import TOKEN_FIELD, TOKEN_HEADER, require_form_token
+from kernel.runtime import Runtime
 from web.visit import Visit, current_visit
 
 Submitted: TypeAlias = Mapping[str, Sequence[str]]
 Access: TypeAlias = Callable[[Visit, Mapping[str, Any]], None]
 Handler: TypeAlias = Callable[..., Awaitable[Response]]
+KeyCheck: TypeAlias = Callable[[Runtime, str], Awaitable[bool]]
 
 # What a script that uses a session sends its token under, in place of a form's own id.
 SCRIPT_FORM_ID = "script"
@@ -59,6 +61,35 @@ def changing_route(
 
         guarded.guard = guard  # type: ignore[attr-defined]  # read by the test that walks the route table
         blueprint.add_url_rule(rule, handler.__name__, guarded, methods=["POST"])
+        return handler
+
+    return decorate
+
+
+@dataclass(frozen=True, slots=True)
+class KeyGuard:
+    """What a door has instead of a Guard that programs open with a key in its address."""
+
+    is_key: KeyCheck
+
+
+def keyed_route(blueprint: Blueprint, rule: str, *, is_key: KeyCheck) -> Callable[[Handler], Handler]:
+    """Register a route for GET and POST below `rule`, without a form token: who comes here has no session, and the
+    rest of the address is the proof. The handler is called with the runtime, after the key was checked."""
+    guard = KeyGuard(is_key)
+
+    def decorate(handler: Handler) -> Handler:
+        @wraps(handler)
+        async def guarded(key: str) -> Response:
+            rt: Runtime = current_app.extensions["trovato"]
+            if not await guard.is_key(rt, key):
+                raise Forbidden("This is not the key.")
+            return await handler(rt)
+
+        guarded.guard = guard  # type: ignore[attr-defined]  # read by the test that walks the route table
+        methods = ["GET", "POST"]
+        blueprint.add_url_rule(f"{rule}/<path:key>", handler.__name__, guarded, methods=methods)
+        blueprint.add_url_rule(f"{rule}/", handler.__name__, guarded, methods=methods, defaults={"key": ""})
         return handler
 
     return decorate

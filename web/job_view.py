@@ -20,6 +20,8 @@ TITLES: Final = {
     "run_item_taps": "Telling the plugins",
     "record_login": "Noting a login",
     "retry_job": "Trying a job again",
+    "run_cron": "Cron",
+    "new_cron_key": "Changing the key of cron",
 }
 # Outcomes of a job that did what it could and still changed nothing; the form shows why.
 REFUSED: Final = frozenset({"invalid", "conflict", "forbidden"})

@@ -11,10 +11,12 @@ ADMINISTER_SITE: Final = "administer site"
 
 
 class RunStatus(StrEnum):
-    """`skipped`: it would have come too late for a task that is not caught up."""
+    """`idle`: it looked and had nothing to do. `skipped`: it would have come too late for a task that is not caught
+    up."""
 
     RUNNING = "running"
     DONE = "done"
+    IDLE = "idle"
     FAILED = "failed"
     SKIPPED = "skipped"
 
@@ -46,7 +48,7 @@ class CronRun:
 @dataclass(frozen=True, slots=True)
 class TaskPast:
     """What the rows say of a task: the run in the slot that is asked for, the latest slot before it, and when the
-    last run that ended well began."""
+    last run that did something began."""
 
     current: CronRun | None = None
     previous_slot: datetime | None = None

@@ -149,9 +149,11 @@ async def list_latest_runs(conn: Connection, tasks: Sequence[str]) -> dict[str, 
 
 
 async def list_runs(conn: Connection, task: str, limit: int) -> list[CronRun]:
-    """The latest slot first."""
+    """The latest slot first, without those that had nothing to do."""
     rows = await conn.fetch(
-        f"SELECT {_COLUMNS} FROM cron_run WHERE task = $1 ORDER BY slot DESC LIMIT $2",  # noqa: S608  # as above
+        f"""
+        SELECT {_COLUMNS} FROM cron_run WHERE task = $1 AND status <> 'idle' ORDER BY slot DESC LIMIT $2
+        """,  # noqa: S608  # as above
         task,
         limit,
     )
@@ -159,7 +161,7 @@ async def list_runs(conn: Connection, task: str, limit: int) -> list[CronRun]:
 
 
 async def prune_runs(conn: Connection, before: datetime, limit: int) -> int:
-    """Removes old rows, but of each task the latest one and the latest that ended well; how many."""
+    """Removes old rows, but of each task the latest one and the latest that did something; how many."""
     number: int = await conn.fetchval(
         """
         WITH old AS MATERIALIZED (

@@ -16,7 +16,7 @@ _SLACK_S: Final = 10.0
 
 
 async def list_tap_tasks(rt: Runtime) -> list[Task]:
-    """In calling order. What was missed is gone: a plugin sees by `last_run` for how long it was not asked."""
+    """In calling order. What was missed is gone: a plugin sees by `last_run` how long ago it did something."""
     return [
         Task(
             f"{PREFIX}{implementor.plugin.name}",
@@ -44,6 +44,9 @@ def _ask(plugin: str) -> Work:
             raise failure
         notes = [note for _, note in dispatched.answers if note]
         async with turn.step() as step:
-            step.finish(" ".join(notes))
+            if notes:
+                step.finish(" ".join(notes))
+            else:
+                step.finish_idle()
 
     return ask

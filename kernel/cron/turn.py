@@ -28,17 +28,20 @@ class TaskStep:
 
     conn: Connection
     note: str = ""
-    is_last: bool = False
+    ends_as: RunStatus | None = None
 
     def finish(self, note: str = "") -> None:
         """This step completes the task: its row says `done` in the same commit, with the note for people."""
-        self.is_last = True
-        self.note = note
+        self.ends_as, self.note = RunStatus.DONE, note
+
+    def finish_idle(self) -> None:
+        """The same for a task that looked and had nothing to do, so that its last run stays the one before."""
+        self.ends_as = RunStatus.IDLE
 
 
 class Turn:
     """One attempt at one task in one slot. `now` is the database's clock when the run began, and `last_run` when the
-    last run of the task that ended well had begun."""
+    last run in which the task did something had begun."""
 
     def __init__(
         self, run: JobRun, name: str, slot: datetime, *, missed: int, now: datetime, last_run: datetime | None
@@ -86,12 +89,12 @@ class Turn:
         async with self._run.step() as job_step:
             step = TaskStep(job_step.conn)
             yield step
-            if step.is_last:
-                if not await self._end(step.conn, RunStatus.DONE, note=step.note):
+            if step.ends_as is not None:
+                if not await self._end(step.conn, step.ends_as, note=step.note):
                     raise Conflict("Another run has taken over this slot.")
                 job_step.done += 1
-                job_step.cursor = self._tell(job_step.cursor, RunStatus.DONE, note=step.note)
-        self.is_over = self.is_over or step.is_last
+                job_step.cursor = self._tell(job_step.cursor, step.ends_as, note=step.note)
+        self.is_over = self.is_over or step.ends_as is not None
 
     async def fail(self, error: str) -> bool:
         """False when the slot was ended after all, by this attempt or by another."""

@@ -7,11 +7,17 @@ from quart import Blueprint, Response
 
 from kernel.form.token import build_form_token
 from web.app import create_app
-from web.guard import Guard
+from web.guard import Guard, KeyGuard
 from web.routes.user import read_destination
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
-EXAMPLES = {"job_id": "01936e3b-4f5a-7000-8000-000000000001", "type_name": "page", "item_id": "01936e3b-4f5a-7000-8000-000000000001", "token": "x" * 43}
+EXAMPLES = {
+    "job_id": "01936e3b-4f5a-7000-8000-000000000001",
+    "type_name": "page",
+    "item_id": "01936e3b-4f5a-7000-8000-000000000001",
+    "token": "x" * 43,
+    "key": "a-key-that-is-wrong",
+}
 
 
 def list_unguarded(app):
@@ -20,12 +26,22 @@ def list_unguarded(app):
         rule.rule
         for rule in app.url_map.iter_rules()
         if rule.methods - SAFE
-        and not isinstance(getattr(app.view_functions[rule.endpoint], "guard", None), Guard)
+        and not isinstance(getattr(app.view_functions[rule.endpoint], "guard", None), Guard | KeyGuard)
     )
 
 
 async def test_every_changing_route_has_a_guard(site):
     assert list_unguarded(create_app(site.web)) == []
+
+
+async def test_only_the_address_of_cron_is_opened_by_a_key_in_place_of_a_form_token(site):
+    app = create_app(site.web)
+    keyed = {
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if isinstance(getattr(app.view_functions[rule.endpoint], "guard", None), KeyGuard)
+    }
+    assert keyed == {"/cron/", "/cron/<path:key>"}
 
 
 async def test_an_unguarded_route_would_be_found(site):

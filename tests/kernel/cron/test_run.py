@@ -251,3 +251,23 @@ async def test_only_one_job_of_cron_runs_at_a_time(rt):
     await make_attempts(rt, task).make(second)
     assert (await get_job(rt.ledger, second)).result["tasks"] == []
     assert await count_all_effects(rt, "sweep") == (1, 1)
+
+
+async def test_a_look_that_found_nothing_to_do_is_not_the_last_run(rt):
+    seen = []
+
+    async def look(_rt, turn):
+        seen.append(turn.last_run)
+        async with turn.step() as step:
+            if turn.last_run is None:
+                step.finish("Something")
+            else:
+                step.finish_idle()
+
+    task = make_task("look", look)
+    for _ in range(3):
+        await run_now(rt, task, only="look")
+    done, idle, again = seen
+    assert (done, idle) == (None, again)
+    (run,) = await get_runs(rt, "look")
+    assert (run.status, run.started, run.note) == (RunStatus.DONE, idle, "Something")

@@ -166,6 +166,7 @@ NO_PAGER = SimpleNamespace(
 )
 LINES = [{"item": item, "type_label": BLOG.label} for item in ITEMS]
 DASHBOARD = {
+    "alarm": "Cron last came to an end 23 minutes ago.",
     "figures": [
         ("Published", 312, "/admin/content?status=1"),
         ("Drafts", 4, "/admin/content?status=0"),
@@ -199,6 +200,7 @@ def make_pages(renderer):
     """Name, template and variables of every page in each state that looks different."""
     yield from make_site_pages()
     yield from make_admin_pages()
+    yield from make_cron_pages()
     yield from make_form_pages(renderer)
     yield from make_job_and_error_pages()
 
@@ -251,6 +253,64 @@ def make_admin_pages():
     yield "content_empty", "admin/content.html", nothing
     yield "item_add_choose", "item_add_choose.html", {**add, "types": QUICK_ADD}
     yield "item_add_none", "item_add_choose.html", {**add, "types": []}
+
+
+def make_cron_pages():
+    began = now() - timedelta(hours=2)
+    run = {
+        "status": "done",
+        "slot": began,
+        "started": began,
+        "seconds": 1.4,
+        "missed": 2,
+        "attempt": 1,
+        "text": "1,204 removed",
+        "is_by_hand": False,
+    }
+    failed = {**run, "status": "failed", "seconds": 0.0, "attempt": 3, "text": "Plugin 'blog' failed."}
+    row = {
+        "name": "prune_jobs",
+        "label": "Remove old finished jobs",
+        "schedule": "hourly at :10",
+        "policy": "What was missed is made good by one run.",
+        "next": began,
+        "next_in": "in 12 minutes",
+        "run": run,
+        "last_done": began,
+    }
+    idle = {**run, "status": "idle", "missed": 0, "text": ""}
+    rows = [
+        row,
+        {**row, "name": "tap_cron:blog", "run": failed},
+        {**row, "name": "tap_cron:page", "run": idle},
+        {**row, "name": "new", "run": None, "last_done": None},
+    ]
+    page = {**common("Cron", path="/admin/cron"), "rows": rows}
+    late = {"last_run": None, "alarm": DASHBOARD["alarm"], "address": "", "is_key_configured": False}
+    fine = {
+        "last_run": began,
+        "alarm": "",
+        "address": "https://example.org/cron/key",
+        "is_key_configured": True,
+    }
+    yield "cron", "admin/cron.html", {**page, **fine}
+    yield "cron_own_key", "admin/cron.html", {**page, **fine, "is_key_configured": False, "last_run": None}
+    yield "cron_late", "admin/cron.html", {**page, **late}
+    history = {
+        **common(
+            "Remove old finished jobs", path="/admin/cron/prune_jobs", breadcrumbs=[("Cron", "/admin/cron")]
+        ),
+        "name": "prune_jobs",
+        "schedule": "hourly at :10",
+        "runs": [run, failed, {**run, "status": "running", "seconds": None, "text": "", "is_by_hand": True}],
+        "is_capped": True,
+    }
+    yield "cron_task", "admin/cron_task.html", history
+    yield (
+        "cron_task_gone",
+        "admin/cron_task.html",
+        {**history, "schedule": "", "runs": [], "is_capped": False},
+    )
 
 
 def make_form_pages(renderer):

@@ -4,12 +4,15 @@ from typing import Any
 
 from quart import Blueprint, Response
 
+from kernel.cron.model import ADMINISTER_SITE
+from kernel.cron.store import select_state
 from kernel.db.pool import Connection
 from kernel.item.store import count_items, select_drafts, select_recent_items
 from kernel.item_type.load import list_item_types
 from kernel.ledger.lists import JobFilter, count_open_jobs, list_jobs
 from kernel.ledger.model import JobStatus
 from kernel.plugin.model import PluginSet
+from web.cron_view import describe_alarm
 from web.job_view import describe_line
 from web.respond import show_page
 from web.visit import Visit, current_visit
@@ -34,12 +37,19 @@ async def show_dashboard() -> Response:
     return await show_page(
         "admin/dashboard.html",
         title="Dashboard",
+        alarm=await _find_alarm(visit, conn),
         figures=await _list_figures(visit, conn, labels),
         recent=[{"item": item, "type_label": labels.get(item.type, item.type)} for item in recent],
         drafts=[{"item": item, "type_label": labels.get(item.type, item.type)} for item in drafts],
         jobs=[{**describe_line(ctx, job), "path": f"/job/{job.id}?details=1"} for job in jobs],
         plugins=_list_plugins(rt.plugins) if ctx.actor.is_admin else [],
     )
+
+
+async def _find_alarm(visit: Visit, conn: Connection) -> str:
+    if not visit.actor.may(ADMINISTER_SITE):
+        return ""
+    return describe_alarm(await select_state(conn), visit.rt.config.cron.late_s)
 
 
 async def _list_figures(visit: Visit, conn: Connection, labels: dict[str, str]) -> list[tuple[str, int, str]]:
