@@ -54,8 +54,8 @@ class PluginState:
         handles: Mapping[int, HandledItem],
         timeout_s: float | None = None,
     ) -> bytes:
-        """`timeout_s` in place of the tap's own. Raises PluginError. An instance that broke is dropped, and the next tap
-        gets another one."""
+        """`timeout_s` in place of the tap's own. Raises PluginError. An instance that broke is dropped, and the next
+        tap gets another one."""
         async with self._one_at_a_time:
             self.tap, self.handles = tap, handles
             whole = False
