@@ -109,7 +109,8 @@ async def answer_list(
 ) -> Response:
     rows = [describe_line(visit.ctx, line) for line in page.lines]
     if as_json:
-        data = {"jobs": rows, "next_before": page.next_before, "counts": counts, "counted": COUNTED}
+        numbers = {status.value: number for status, number in counts.items()}
+        data = {"jobs": rows, "next_before": page.next_before, "counts": numbers, "counted_to": COUNTED}
         return answer_json(data, headers={"Cache-Control": "no-store"})
     variables: dict[str, Any] = {
         "rows": rows,

@@ -282,8 +282,12 @@ async def test_too_many_streams_of_one_person_are_refused_and_one_that_left_make
     path = f"/job/{run.job.id}/events"
     async with run_site(web=1, workers=0) as site, site.client(cookie=cookie) as browser:
         async with AsyncExitStack() as stack:
-            for _ in range(STREAMS_PER_PERSON):
-                _, events = await stack.enter_async_context(reading(browser, run.job.id))
+            # Kept, since a stream that nobody refers to is closed.
+            opened = [
+                await stack.enter_async_context(reading(browser, run.job.id))
+                for _ in range(STREAMS_PER_PERSON)
+            ]
+            for _, events in opened:
                 await take(events)
             refused = await browser.get(path, headers={"Accept": "application/json"})
             assert refused.status_code == 429
