@@ -5,7 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 # Values of the configuration that no variable names: nobody wants to wait half a minute for a lease here.
-WORKER_SETTINGS = {"lease_s": 2.0, "sweep_every_s": 0.5, "poll_every_s": 0.5}
+WORKER_SETTINGS = {
+    "lease_s": 2.0,
+    "sweep_every_s": 0.5,
+    "poll_every_s": 0.5,
+    "cron": {"lock_ttl_s": 3.0, "heartbeat_s": 1.0},
+}
 SAVE_WAIT_S = 1.0
 WEB_PROCESSES = 2
 WORKERS = 3
@@ -79,6 +84,7 @@ def find_minimum(kinds, is_short):
         "redis flushes and restarts": 2 if is_short else 3,
         "postgres restarts": 1 if is_short else 2,
         "takeovers from a paused worker": 1 if is_short else 3,
+        "cron slots completed": 5 if is_short else 40,
     }
 
 

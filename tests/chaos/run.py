@@ -16,6 +16,7 @@ from kernel.config import Config
 from kernel.user.account import create_api_token, create_user
 from tests.chaos.client import Client
 from tests.chaos.content import check_jobs, check_pages, count_unfinished, read_items, read_revisions
+from tests.chaos.cron import CronLoad, check_cron
 from tests.chaos.editor import Desk, Editor, ask_again, read_pages
 from tests.chaos.faults import Faults
 from tests.chaos.fleet import open_fleet
@@ -53,6 +54,7 @@ class Run:
     config: Config | None = None
     clients: list = field(default_factory=list)
     desk: Desk | None = None
+    cron: CronLoad | None = None
     chance: random.Random = field(default_factory=random.Random)
     outcome: Outcome = field(default_factory=Outcome)
 
@@ -65,6 +67,7 @@ async def run_chaos(plan, report):
         report("starting a site: PostgreSQL, Redis, two web processes, three workers")
         run.servers = await stack.enter_async_context(open_servers(folder))
         run.config = make_config(run.servers.urls)
+        run.cron = CronLoad(run.config)
         tokens = await prepare(run.config, plan.editors)
         shape = {"web": WEB_PROCESSES, "workers": WORKERS, "settings": WORKER_SETTINGS}
         run.fleet = await stack.enter_async_context(
@@ -145,6 +148,7 @@ async def load(run):
         for editor in editors:
             group.create_task(editor.work(until))
         group.create_task(read_pages(run.fleet.doors, run.desk, run.chance, counts, until))
+        group.create_task(run.cron.ask(until))
         group.create_task(faults.deliver_again(run.config, until))
         damage = group.create_task(faults.inflict())
         while monotonic() - started < plan.seconds:
@@ -166,19 +170,21 @@ async def become_quiet(run):
         await asyncio.sleep(0.2)
     await conn.close()
     await ask_again(run.desk, run.chance, _ASKED_AGAIN)
+    run.outcome.violations += await run.cron.ask_for_one_more()
 
 
 async def judge_run(run, log):
     requests = read_log(log.path)
     conn = await asyncpg.connect(run.servers.database_url)
     items, revisions = await read_items(conn), await read_revisions(conn)
+    counts = run.outcome.counts
     found = judge(requests, items, revisions) + await check_jobs(conn)
+    found += await check_cron(conn, run.cron.asked, counts)
     await conn.close()
     gone = [item for item, is_certain in find_deleted(requests.values()).items() if is_certain]
     found += await check_pages(run.fleet.doors, items, gone, run.chance)
     found += [Violation("process ended by itself", death) for death in run.fleet.deaths]
-    run.outcome.violations = found
-    counts = run.outcome.counts
+    run.outcome.violations += found
     counts["accepted saves"] = sum(request.is_accepted for request in requests.values() if request.title)
     counts["accepted deletes"] = sum(
         request.is_accepted for request in requests.values() if not request.title
