@@ -40,21 +40,10 @@ def test_nothing_that_was_accepted_is_lost_or_done_twice():
 
 
 def test_a_build_without_its_fence_is_found_out():
-    status, printed = run_chaos("--seed", "4", "--without-fence")
+    status, printed = run_chaos("--seed", "4", "--seconds", "16", "--without-fence")
     assert status == 1, printed
     assert "Traceback" not in printed
     assert read_count(printed, "takeovers from a paused worker") >= 1
     assert re.search(
         r"(refused and done|two answers|deleted and still there|happened twice)$", printed, re.MULTILINE
     )
-
-
-@pytest.mark.parametrize(
-    ("part", "kind"),
-    [("follow-ups", "index is not current"), ("tags", "stale page")],
-)
-def test_a_build_without_another_safeguard_is_found_out(part, kind):
-    status, printed = run_chaos("--seed", "4", "--seconds", "8", f"--without-{part}")
-    assert status == 1, printed
-    assert "Traceback" not in printed
-    assert re.search(rf"{kind}$", printed, re.MULTILINE), printed
