@@ -19,7 +19,11 @@ from tests.fixtures.ledger import EDITOR, get_job, submit
 async def test_a_job_is_a_row_with_everything_its_worker_needs(web_ledger):
     item_id = uuid7()
     job = await get_job(web_ledger, await submit(web_ledger, payload=IndexItem([item_id])))
-    assert (job.status, job.kind, job.payload) == (JobStatus.QUEUED, "index_item", {"item_ids": [str(item_id)]})
+    assert (job.status, job.kind, job.payload) == (
+        JobStatus.QUEUED,
+        "index_item",
+        {"item_ids": [str(item_id)]},
+    )
     assert (job.actor_id, job.request_id, job.stage_id) == (EDITOR.actor.id, "request-1", "live")
     assert (job.attempts, job.deliveries, job.dedupe_key, job.parent_id) == (0, 1, None, None)
     assert not job.is_finished
