@@ -96,6 +96,14 @@ class WorkPluginQueue:
 
 
 @dataclass(frozen=True, slots=True)
+class RunBatch:
+    """`operation` is a name of kernel/batch/operations.py, which also says what `arguments` hold."""
+
+    operation: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class JobKind:
     """`timeout_s` is one attempt as a whole. `max_attempts` counts tries that failed since the job last got
     further; the last one leaves the job dead.
@@ -137,6 +145,7 @@ SET_PASSWORD: Final = JobKind("set_password", SetPassword, "interactive", 10, 5,
 RETRY_JOB: Final = JobKind(
     "retry_job", RetryJob, "interactive", 10, 5, "a job that waits or runs is left as it is"
 )
+
 RUN_CRON: Final = JobKind(
     "run_cron",
     RunCron,
@@ -160,6 +169,16 @@ WORK_PLUGIN_QUEUE: Final = JobKind(
     priority=-1,
     at_once=2,
 )
+RUN_BATCH: Final = JobKind(
+    "run_batch",
+    RunBatch,
+    "background",
+    120,
+    5,
+    "a slice and its checkpoint are one transaction",
+    priority=-1,
+    at_once=2,
+)
 
 JOB_KINDS: Final = {
     kind.name: kind
@@ -172,6 +191,7 @@ JOB_KINDS: Final = {
         SET_PASSWORD,
         RETRY_JOB,
         WORK_PLUGIN_QUEUE,
+        RUN_BATCH,
         RUN_CRON,
         NEW_CRON_KEY,
     )

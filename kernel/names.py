@@ -21,8 +21,12 @@ def is_machine_name(text: str) -> bool:
 
 def has_forbidden_text(text: str) -> bool:
     """Whether the text holds a NUL or a lone surrogate, which neither PostgreSQL nor UTF-8 can store."""
-    return (
-        "\x00" in text or any(0xD800 <= ord(c) <= 0xDFFF for c in text)
-        if not text.isascii()
-        else "\x00" in text
-    )
+    if "\x00" in text:
+        return True
+    if text.isascii():
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False

@@ -23,6 +23,8 @@ TITLES: Final = {
     "run_cron": "Cron",
     "new_cron_key": "Changing the key of cron",
 }
+# Where the page of a job is, unless it is /job/{id}.
+PAGES: Final = {"run_batch": "/batch/{id}"}
 # Outcomes of a job that did what it could and still changed nothing; the form shows why.
 REFUSED: Final = frozenset({"invalid", "conflict", "forbidden"})
 RETRYABLE: Final = frozenset({JobStatus.FAILED, JobStatus.DEAD})
@@ -74,6 +76,7 @@ def describe_line(ctx: Context, line: JobLine) -> dict[str, Any]:
         "id": str(line.id),
         "kind": line.kind,
         "title": _title(line.kind, line.title if is_open else None),
+        "page": PAGES.get(line.kind, "/job/{id}?details=1").format(id=line.id),
         "actor": line.actor_name,
         "status": str(line.status),
         "is_finished": line.status not in UNFINISHED,

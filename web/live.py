@@ -17,7 +17,6 @@ import orjson
 from quart import Response, current_app
 
 from kernel.db.connect import DISCONNECTED
-from kernel.db.pool import Connection
 from kernel.errors import TooMany
 from kernel.ledger.ledger import JOB_FINISHED, JOB_PROGRESS, Ledger
 from kernel.shared.bus import CONNECTED
@@ -25,7 +24,7 @@ from web.visit import Visit
 
 # What the page's own JSON shows, with `is_finished`; None when the row is gone.
 State: TypeAlias = dict[str, Any]
-Read: TypeAlias = Callable[[Connection], Awaitable[State | None]]
+Read: TypeAlias = Callable[[], Awaitable[State | None]]
 
 EXTENSION: Final = "trovato.live"
 
@@ -113,7 +112,7 @@ async def stream_job(visit: Visit, job_id: UUID, read: Read) -> Response:
     """An answer that lasts until the job is over.
 
     Whether the visitor may read is the caller's question, before this is called; `read` runs later, outside of the
-    request. Raises TooMany.
+    request, and gives back its connection. Raises TooMany.
     """
     live: LiveStreams = current_app.extensions[EXTENSION]
     person = visit.ctx.session_key or str(visit.actor.id)
@@ -142,8 +141,7 @@ async def follow_job(
             news.clear()
             looked = monotonic()
             try:
-                async with ledger.db.acquire() as conn:
-                    state = await read(conn)
+                state = await read()
             except DISCONNECTED:
                 state = last  # it comes back, and the job goes on
             else:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from kernel.batch.run import run_batch
 from kernel.cron.key import run_new_cron_key
 from kernel.cron.run import run_cron
 from kernel.item.delete import run_delete_item
@@ -15,6 +16,7 @@ from kernel.jobs import (
     NEW_CRON_KEY,
     RECORD_LOGIN,
     RETRY_JOB,
+    RUN_BATCH,
     RUN_CRON,
     RUN_ITEM_TAPS,
     SAVE_ITEM,
@@ -36,6 +38,7 @@ HANDLERS: Final[Mapping[JobKind, Handler]] = {
     SET_PASSWORD: run_set_password,
     WORK_PLUGIN_QUEUE: run_plugin_queue,
     RETRY_JOB: run_retry_job,
+    RUN_BATCH: run_batch,
     RUN_CRON: run_cron,
     NEW_CRON_KEY: run_new_cron_key,
 }

@@ -38,7 +38,7 @@ def _ask(plugin: str) -> Work:
             "last_run": turn.last_run.isoformat() if turn.last_run else None,
             "slot": turn.slot.isoformat(),
         }
-        async with TapScope(rt.plugins, turn.ctx) as scope:
+        async with TapScope(rt.plugins, turn.ctx, job_id=turn.id) as scope:
             dispatched = await dispatch(scope, CRON, plugin=plugin, extra=times)
         for failure in dispatched.failures:
             raise failure

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 from typing import Any, Final
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 from kernel.context import Context
 from kernel.cron.model import RunStatus
@@ -55,6 +56,11 @@ class Turn:
         self._missed = missed
         self._run = run
         self._began = monotonic()
+
+    @property
+    def id(self) -> UUID:
+        """Names the task in its slot: the same for every attempt, whichever job makes it."""
+        return uuid5(NAMESPACE_OID, f"{self.name} {self.slot.isoformat()}")
 
     @property
     def ctx(self) -> Context:

@@ -19,6 +19,9 @@ DISCONNECTED = (
     asyncpg.TooManyConnectionsError,
 )
 
+# What the server raises for a value that it has no room for.
+UNSTORABLE = (asyncpg.DataError, asyncpg.ProgramLimitExceededError)
+
 # What the server raises when it is there and does not want us.
 REFUSED = (
     asyncpg.InvalidAuthorizationSpecificationError,

@@ -1,7 +1,7 @@
 """Deletes an item with its revisions, and lets plugins know afterwards."""
 
 from kernel.item.access import may_change
-from kernel.item.follow_up import follow_up_taps
+from kernel.item.follow_up import drop_pages, follow_up_taps
 from kernel.item.store import delete_item, lock_item, select_item
 from kernel.jobs import DeleteItem
 from kernel.ledger.run import JobRun
@@ -32,4 +32,5 @@ async def run_delete_item(rt: Runtime, run: JobRun) -> None:
             return
         await delete_item(finish.conn, item.id)
         follow_up_taps(rt.plugins.registry, finish, ITEM_DELETE, [item])
+        drop_pages(finish, [item])
         finish.result = {"outcome": "deleted", "path": "/", "title": item.title}

@@ -9,20 +9,32 @@ from kernel.tap.catalogue import ITEM_UPDATE_INDEX, Tap
 from kernel.tap.registry import TapRegistry
 
 
-def follow_up_saved(
-    registry: TapRegistry, effects: Effects, tap: Tap, items: Sequence[Item], *, is_indexed: bool
-) -> None:
-    """One job for the plugins, and one for search unless the words of plugins are in it already."""
+def follow_up_saved(registry: TapRegistry, effects: Effects, tap: Tap, items: Sequence[Item]) -> None:
+    """For items whose content is new."""
     follow_up_taps(registry, effects, tap, items)
-    wanted = [item.id for item in items if registry.is_wanted(ITEM_UPDATE_INDEX, item.type)]
-    if wanted and not is_indexed:
-        effects.follow_up(INDEX_ITEM, IndexItem(wanted))
+    follow_up_index(registry, effects, items)
+    drop_pages(effects, items)
 
 
 def follow_up_taps(registry: TapRegistry, effects: Effects, tap: Tap, items: Sequence[Item]) -> None:
-    """For items that were deleted too."""
+    """One job in which the plugins hear of all of them."""
     wanted = [item.as_data() for item in items if registry.is_wanted(tap, item.type)]
     if wanted:
         effects.follow_up(RUN_ITEM_TAPS, RunItemTaps(tap.name, wanted))
+
+
+def follow_up_index(registry: TapRegistry, effects: Effects, items: Sequence[Item]) -> None:
+    """One job in which plugins add their words to the search of each."""
+    wanted = [item.id for item in items if registry.is_wanted(ITEM_UPDATE_INDEX, item.type)]
+    if wanted:
+        effects.follow_up(INDEX_ITEM, IndexItem(wanted))
+
+
+def drop_pages(effects: Effects, items: Sequence[Item]) -> None:
+    """The pages of the items, and the listings that may hold one."""
     effects.drop_tags(*(item.tag for item in items))
+    drop_listings(effects, items)
+
+
+def drop_listings(effects: Effects, items: Sequence[Item]) -> None:
     effects.drop_tags(*(tag for item_type in {item.type for item in items} for tag in list_tags(item_type)))

@@ -129,7 +129,7 @@ async def _write(rt: Runtime, finish: Finish, payload: SaveItem, draft: _Draft, 
         await update_item(conn, item)
     await insert_revision(conn, item, editor_id, payload.log_message)
     tap = ITEM_INSERT if draft.is_new else ITEM_UPDATE
-    follow_up_saved(rt.plugins.registry, finish, tap, [item], is_indexed=False)
+    follow_up_saved(rt.plugins.registry, finish, tap, [item])
     finish.result = {
         "outcome": "saved",
         "item_id": str(item.id),

@@ -1,6 +1,7 @@
 """Reads and writes rows of `item` and `item_revision`."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -65,6 +66,15 @@ async def lock_item(conn: Connection, item_id: UUID) -> UUID | None:
     return revision_id
 
 
+async def lock_items(conn: Connection, item_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """The same for many, in the order of their ids so that two who lock some never wait for each other; the current
+    revision of each that has a row."""
+    rows = await conn.fetch(
+        "SELECT id, current_revision_id FROM item WHERE id = ANY($1) ORDER BY id FOR UPDATE", item_ids
+    )
+    return {row["id"]: row["current_revision_id"] for row in rows}
+
+
 async def insert_item(conn: Connection, item: Item) -> bool:
     """False when the id is taken already."""
     inserted = await conn.fetchval(
@@ -90,6 +100,64 @@ async def insert_item(conn: Connection, item: Item) -> bool:
     return inserted is True
 
 
+async def insert_items(
+    conn: Connection,
+    items: Sequence[Item],
+    extra_texts: Sequence[str],
+    *,
+    editor_id: UUID,
+    log_message: str,
+    now: datetime,
+) -> set[UUID]:
+    """Many at once with their first revisions, findable under `extra_texts` too, which plugins contribute. The ids of
+    those that are new: an item whose id is taken is left out."""
+    rows = await conn.fetch(
+        """
+        INSERT INTO item (id, current_revision_id, type, title, author_id, status, created, changed, promote, sticky,
+                          fields, stage_id, search_vector)
+        SELECT id, revision_id, type, title, author_id, status, created, changed, promote, sticky, fields, stage_id,
+            item_search_vector(type, title, fields) || setweight(to_tsvector('simple', extra), 'D')
+        FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::smallint[], $7::timestamptz[],
+                    $8::timestamptz[], $9::boolean[], $10::boolean[], $11::jsonb[], $12::text[], $13::text[])
+            AS given (id, revision_id, type, title, author_id, status, created, changed, promote, sticky, fields,
+                      stage_id, extra)
+        ON CONFLICT (id) DO NOTHING RETURNING id
+        """,
+        [item.id for item in items],
+        [item.revision_id for item in items],
+        [item.type for item in items],
+        [item.title for item in items],
+        [item.author_id for item in items],
+        [item.status for item in items],
+        [item.created for item in items],
+        [item.changed for item in items],
+        [item.promote for item in items],
+        [item.sticky for item in items],
+        [item.fields for item in items],
+        [item.stage_id for item in items],
+        list(extra_texts),
+    )
+    inserted = [row["id"] for row in rows]
+    await insert_current_revisions(conn, inserted, editor_id=editor_id, log_message=log_message, now=now)
+    return set(inserted)
+
+
+async def insert_current_revisions(
+    conn: Connection, item_ids: Sequence[UUID], *, editor_id: UUID, log_message: str, now: datetime
+) -> None:
+    """The revision of each item as it stands in its row. Read from there, long fields are not compressed again."""
+    await conn.execute(
+        """
+        INSERT INTO item_revision (id, item_id, title, status, fields, author_id, created, log_message)
+        SELECT current_revision_id, id, title, status, fields, $2, $3, $4 FROM item WHERE id = ANY($1)
+        """,
+        item_ids,
+        editor_id,
+        now,
+        log_message,
+    )
+
+
 async def update_item(conn: Connection, item: Item) -> None:
     """Writes what an edit may change; id, type, author and creation stay."""
     await conn.execute(
@@ -106,6 +174,32 @@ async def update_item(conn: Connection, item: Item) -> None:
         item.promote,
         item.sticky,
         item.fields,
+    )
+
+
+async def update_statuses(conn: Connection, items: Sequence[Item]) -> None:
+    """Status, time and revision of many; their content stays as it is."""
+    await conn.execute(
+        """
+        UPDATE item SET current_revision_id = given.revision_id, status = given.status, changed = given.changed
+        FROM unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::timestamptz[])
+            AS given (id, revision_id, status, changed)
+        WHERE item.id = given.id
+        """,
+        [item.id for item in items],
+        [item.revision_id for item in items],
+        [item.status for item in items],
+        [item.changed for item in items],
+    )
+
+
+async def update_content(conn: Connection, items: Sequence[Item]) -> None:
+    """Title and fields of many, and what search finds them under."""
+    await conn.executemany(
+        """
+        UPDATE item SET title = $2, fields = $3, search_vector = item_search_vector(type, $2, $3) WHERE id = $1
+        """,
+        [(item.id, item.title, item.fields) for item in items],
     )
 
 
@@ -130,6 +224,10 @@ async def delete_item(conn: Connection, item_id: UUID) -> bool:
     """With all its revisions. False when it was gone already."""
     deleted = await conn.fetchval("DELETE FROM item WHERE id = $1 RETURNING true", item_id)
     return deleted is True
+
+
+async def delete_items(conn: Connection, item_ids: Sequence[UUID]) -> None:
+    await conn.execute("DELETE FROM item WHERE id = ANY($1)", item_ids)
 
 
 async def update_search_vectors(conn: Connection, items: Sequence[Item], extra_texts: Sequence[str]) -> None:

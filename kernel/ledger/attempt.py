@@ -61,6 +61,7 @@ class Attempts:
             if job.status is JobStatus.CANCELLED:
                 log.info("job cancelled before it ran")
                 await ledger.tell_waiter(job.id, job.status)
+                await self._give_turn(kind, job.group_key)
                 return
             if job.attempts == 1 and job.started is not None:
                 waited_s = (job.started - job.run_at).total_seconds()

@@ -9,6 +9,8 @@ from kernel.ledger.ledger import Ledger
 from kernel.ledger.limit_store import count_next_delivery, count_unfinished, list_groups_with_room
 from kernel.queue import Delivery
 
+# A backlog is delivered again ever more rarely, but not more rarely than this.
+LONGEST_TRUST_S: Final = 600.0
 LIMITS: Final[Mapping[str, int]] = {
     kind.name: kind.at_once for kind in JOB_KINDS.values() if kind.at_once is not None
 }
@@ -27,7 +29,9 @@ async def deliver_next(ledger: Ledger, kind: JobKind, group: str, room: int = 1)
     """Put those of the group on the queue whose turn it is; how many."""
     trust_s = ledger.config.sweep_every_s
     async with ledger.db.acquire() as conn:
-        rows = await count_next_delivery(conn, kind.name, group, trust_s, room)
+        rows = await count_next_delivery(
+            conn, kind.name, group, trust_queue_s=trust_s, longest_trust_s=LONGEST_TRUST_S, limit=room
+        )
     if rows:
         await ledger.queue.put_all([Delivery(row["id"], row["deliveries"], kind) for row in rows])
     return len(rows)

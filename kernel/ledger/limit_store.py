@@ -9,12 +9,14 @@ from kernel.ledger.store import COLUMNS, read_job
 
 
 async def count_unfinished(conn: Connection, kind: str, group_key: str, limit: int) -> int:
-    """Waiting and running jobs of the group, counted up to `limit`."""
+    """Jobs of the group that run or are due, each of both counted up to `limit`. What waits for its time, as after a
+    failure, needs no room yet."""
     number: int = await conn.fetchval(
         """
         SELECT count(*) FROM (
-            SELECT 1 FROM job
-            WHERE kind = $1 AND group_key = $2 AND status IN ('queued', 'running') LIMIT $3
+            (SELECT 1 FROM job WHERE kind = $1 AND group_key = $2 AND status = 'running' LIMIT $3)
+            UNION ALL
+            (SELECT 1 FROM job WHERE kind = $1 AND group_key = $2 AND status = 'queued' AND run_at <= now() LIMIT $3)
         ) AS unfinished
         """,
         kind,
@@ -61,45 +63,79 @@ async def claim_limited(
         limits[row["kind"]],
         lease_s,
     )
-    return None if claimed is None else read_job(claimed)
+    if claimed is None:
+        # The queue has given it back, so another delivery is due when there is room.
+        await conn.execute(
+            "UPDATE job SET lease_until = NULL WHERE id = $1 AND status = 'queued' AND run_at <= now()",
+            job_id,
+        )
+        return None
+    return read_job(claimed)
 
 
 async def count_next_delivery(
-    conn: Connection, kind: str, group_key: str, trust_queue_s: float, limit: int
+    conn: Connection, kind: str, group_key: str, *, trust_queue_s: float, longest_trust_s: float, limit: int
 ) -> list[Record]:
-    """Counts another delivery for those of the group that have waited longest: `id, deliveries`. What was given to
-    the queue a moment ago is left alone."""
+    """Counts another delivery for those of the group that have waited longest: `id, deliveries`. What is trusted to
+    the queue is left alone, each time for longer, as by `count_deliveries`."""
     rows: list[Record] = await conn.fetch(
         """
         WITH due AS MATERIALIZED (
             SELECT id FROM job
             WHERE kind = $1 AND group_key = $2 AND status = 'queued' AND run_at <= now()
                 AND (lease_until IS NULL OR lease_until <= now())
-            ORDER BY run_at LIMIT $4
+            ORDER BY run_at LIMIT $5
             FOR UPDATE SKIP LOCKED
         )
-        UPDATE job SET deliveries = deliveries + 1, lease_until = now() + make_interval(secs => $3)
+        UPDATE job SET deliveries = deliveries + 1,
+            lease_until = now() + make_interval(secs => least($4, $3 * 2 ^ least(deliveries, 20)))
         FROM due WHERE job.id = due.id
         RETURNING job.id, job.deliveries
         """,
         kind,
         group_key,
         trust_queue_s,
+        longest_trust_s,
         limit,
     )
     return rows
 
 
 async def list_groups_with_room(conn: Connection, limits: Mapping[str, int]) -> list[Record]:
-    """`kind, group_key, room`: groups in which something is due, and how many more of them may run."""
+    """`kind, group_key, room`: groups in which something is due, and how many more of them belong on the queue. Goes
+    from group to group in the index, so that it does not matter how many jobs wait in one."""
     rows: list[Record] = await conn.fetch(
         """
-        SELECT kind, group_key, known.at_once - count(*) FILTER (WHERE status = 'running') AS room
-        FROM job JOIN unnest($1::text[], $2::int[]) AS known (kind, at_once) USING (kind)
-        WHERE status IN ('queued', 'running')
-        GROUP BY kind, group_key, known.at_once
-        HAVING bool_or(status = 'queued' AND run_at <= now())
-            AND known.at_once > count(*) FILTER (WHERE status = 'running')
+        WITH RECURSIVE busy AS (
+            SELECT known.kind, known.at_once, lowest.group_key
+            FROM unnest($1::text[], $2::int[]) AS known (kind, at_once)
+            CROSS JOIN LATERAL (
+                SELECT group_key FROM job
+                WHERE job.kind = known.kind AND status IN ('queued', 'running')
+                ORDER BY group_key LIMIT 1
+            ) AS lowest
+            UNION ALL
+            SELECT busy.kind, busy.at_once, higher.group_key
+            FROM busy CROSS JOIN LATERAL (
+                SELECT group_key FROM job
+                WHERE job.kind = busy.kind AND job.group_key > busy.group_key AND status IN ('queued', 'running')
+                ORDER BY group_key LIMIT 1
+            ) AS higher
+        )
+        SELECT kind, group_key, (at_once - running.number - due.trusted)::int AS room
+        FROM busy CROSS JOIN LATERAL (
+            SELECT count(*) AS number FROM job
+            WHERE job.kind = busy.kind AND job.group_key = busy.group_key AND status = 'running'
+        ) AS running CROSS JOIN LATERAL (
+            -- The queue has those that came first.
+            SELECT count(*) AS number, count(*) FILTER (WHERE lease_until > now()) AS trusted FROM (
+                SELECT lease_until FROM job
+                WHERE job.kind = busy.kind AND job.group_key = busy.group_key AND status = 'queued'
+                    AND run_at <= now()
+                ORDER BY run_at LIMIT busy.at_once
+            ) AS oldest
+        ) AS due
+        WHERE due.number > 0 AND at_once > running.number + due.trusted
         """,
         list(limits),
         list(limits.values()),

@@ -5,7 +5,7 @@ from typing import Final
 
 from kernel.jobs import JOB_KINDS
 from kernel.ledger.ledger import Ledger
-from kernel.ledger.limit import fill_groups
+from kernel.ledger.limit import LONGEST_TRUST_S, fill_groups
 from kernel.ledger.model import JobStatus
 from kernel.ledger.store import clear_drop_tags
 from kernel.ledger.sweep_store import count_deliveries, list_undropped, return_expired
@@ -16,7 +16,6 @@ log = get_logger(__name__)
 
 _BATCH: Final = 200
 _DROP_AFTER_S: Final = 1.0
-_LONGEST_TRUST_S: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ async def _deliver_due(ledger: Ledger) -> int:
     free = [name for name, kind in JOB_KINDS.items() if kind.at_once is None]
     trust_s = ledger.config.sweep_every_s
     async with ledger.db.acquire() as conn:
-        rows = await count_deliveries(conn, free, trust_s, _LONGEST_TRUST_S, _BATCH)
+        rows = await count_deliveries(conn, free, trust_s, LONGEST_TRUST_S, _BATCH)
     if rows:
         await ledger.queue.put_all(
             [Delivery(row["id"], row["deliveries"], JOB_KINDS[row["kind"]]) for row in rows]

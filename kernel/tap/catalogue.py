@@ -182,10 +182,11 @@ PAGE: Final = Tap(
 )
 CRON: Final = Tap(
     "tap_cron",
-    "Does what is due from time to time. `slot` is the time that this run stands for, and `last_run` when the"
-    " plugin's last one began (None: never); a plugin that needs to run more rarely compares them.",
+    "Does what is due from time to time. `slot` is the time that this run stands for, and `last_run` when the last"
+    " run began in which the plugin did something, so one that answered a note (None: never); a plugin that needs to"
+    " run more rarely than every minute compares `now` with it.",
     "now, last_run, slot, ctx",
-    "a short note about what it did, or None",
+    "a short note about what it did, or None when there was nothing to do",
     payload="values",
     combine="one",
     where="background",

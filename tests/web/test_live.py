@@ -30,10 +30,11 @@ async def start(ledger, ctx=EDITOR):
     return JobRun(ledger, await claim(ledger, job_id), None)
 
 
-def make_read(job_id, ctx=EDITOR):
-    async def read(conn):
-        job = await find_job(conn, job_id)
-        return None if job is None else describe_job(ctx, job)
+def make_read(ledger, job_id):
+    async def read():
+        async with ledger.db.acquire() as conn:
+            job = await find_job(conn, job_id)
+        return None if job is None else describe_job(EDITOR, job)
 
     return read
 
@@ -41,7 +42,7 @@ def make_read(job_id, ctx=EDITOR):
 @asynccontextmanager
 async def following(ledger, job_id, live=None):
     """The events of one stream, as they come."""
-    stream = follow_job(ledger, live or LiveStreams(), "person", job_id, make_read(job_id))
+    stream = follow_job(ledger, live or LiveStreams(), "person", job_id, make_read(ledger, job_id))
     async with aclosing(stream), aclosing(read_events(read_lines(stream))) as events:
         yield events
 

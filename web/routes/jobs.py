@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from quart import Blueprint, Response, request
 
-from kernel.db.pool import Connection
 from kernel.errors import NotFound
 from kernel.ids import parse_uuid
 from kernel.jobs import RETRY_JOB, RetryJob
@@ -73,10 +72,11 @@ async def show_job_state(job_id: str) -> Response:
 async def follow_job_live(job_id: str) -> Response:
     visit = current_visit()
     job = await load_job(visit, job_id)
-    ctx = visit.ctx
+    db, ctx = visit.rt.db, visit.ctx
 
-    async def read(conn: Connection) -> State | None:
-        current = await find_job(conn, job.id)
+    async def read() -> State | None:
+        async with db.acquire() as conn:
+            current = await find_job(conn, job.id)
         return None if current is None else describe_job(ctx, current)
 
     return await stream_job(visit, job.id, read)

@@ -17,6 +17,7 @@ from kernel.jobs import (
     NewCronKey,
     RecordLogin,
     RetryJob,
+    RunBatch,
     RunCron,
     RunItemTaps,
     SaveItem,
@@ -55,6 +56,7 @@ PAYLOADS = {
     SetPassword: st.builds(SetPassword, ids, texts),
     RetryJob: st.builds(RetryJob, ids),
     WorkPluginQueue: st.builds(WorkPluginQueue, texts, texts, objects),
+    RunBatch: st.builds(RunBatch, texts, objects),
 }
 
 

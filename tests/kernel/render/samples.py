@@ -122,6 +122,7 @@ JOB = {
     "is_finished": False,
     "succeeded": False,
     "attempts": 1,
+    "failures": 0,
     "done": 3,
     "total": 8,
     "note": "Asking the plugins",
@@ -129,6 +130,14 @@ JOB = {
     "message": "",
     "problems": [],
     "error": "",
+    "created": ITEMS[0].created,
+    "started": ITEMS[0].created,
+    "finished": None,
+    "run_at": ITEMS[0].created,
+    "seconds": None,
+    "is_cancelling": False,
+    "may_cancel": True,
+    "may_retry": False,
 }
 
 
@@ -178,7 +187,7 @@ DASHBOARD = {
         {
             "title": "Saving",
             "status": status,
-            "path": "/job/1",
+            "page": "/job/1",
             "created": ITEMS[0].created,
             "note": "House style",
         }
@@ -202,7 +211,8 @@ def make_pages(renderer):
     yield from make_admin_pages()
     yield from make_cron_pages()
     yield from make_form_pages(renderer)
-    yield from make_job_and_error_pages()
+    yield from make_job_pages()
+    yield from make_error_pages()
 
 
 def make_listing(gather, number, rows=ROWS):
@@ -342,16 +352,49 @@ def make_form_pages(renderer):
     yield "password", "user/password.html", {**change, **form(build_password_form(has_password=True))}
 
 
-def make_job_and_error_pages():
-    ended = {**JOB, "is_finished": True}
+def make_job_pages():
+    ended = {**JOB, "is_finished": True, "finished": ITEMS[0].created, "seconds": 85.2, "may_cancel": False}
     done = {**ended, "status": "done", "succeeded": True, "path": ITEMS[0].path, "message": "Saved."}
-    failed = {**ended, "status": "dead", "error": "The plugin blog did not answer."}
-    saving = common("Saving")
-    yield "job_running", "job.html", {**common("Saving", actor=STRANGER), "job": JOB}
-    yield "job_waiting", "job.html", {**saving, "job": {**JOB, "status": "queued", "total": 0, "note": ""}}
+    failed = {**ended, "status": "dead", "error": "The plugin blog did not answer.", "may_retry": True}
+    waiting = {**JOB, "status": "queued", "total": 0, "note": "", "failures": 1, "error": "No answer."}
+    saving = {**common("Saving"), "payload": "", "request_of": "019370f2-7c1e-7000-8000-0000000000ab"}
+    yield "job_running", "job.html", {**saving, **common("Saving", actor=STRANGER), "job": JOB}
+    yield "job_waiting", "job.html", {**saving, "job": waiting}
     yield "job_done", "job.html", {**saving, "job": done}
-    yield "job_failed", "job.html", {**saving, "job": failed}
+    yield "job_failed", "job.html", {**saving, "job": failed, "payload": '{"title": "<House style>"}'}
     yield "job_cancelled", "job.html", {**saving, "job": {**ended, "status": "cancelled"}}
+
+    rows = [
+        {**job, "id": str(UUID(int=50 + number)), "actor": EDITOR.name if number else "", "page": "/job/1"}
+        for number, job in enumerate((JOB, waiting, done, failed, {**JOB, "is_cancelling": True}))
+    ]
+    listed = {
+        **common("Jobs", path="/admin/jobs"),
+        "path": "/admin/jobs",
+        "here": {"status": "attention", "kind": "", "actor": "", "since": "", "before": rows[0]["id"]},
+        "filters": {"status": "attention", "kind": "", "actor": "", "since": ""},
+        "is_everybody": True,
+        "retryable": [rows[3]["id"]],
+        "is_filtered": True,
+        "is_first": False,
+        "next_before": rows[4]["id"],
+        "is_cut": False,
+        "tabs": [("All", "", "", False), ("Needs attention", "attention", "1,000+", True)],
+        "statuses": [("", "All"), ("attention", "Needs attention")],
+        "kinds": [("save_item", "Saving")],
+        "rows": rows,
+    }
+    nothing = {**listed, "rows": [], "retryable": [], "next_before": ""}
+    unfiltered = {**nothing, "filters": dict.fromkeys(listed["filters"], ""), "is_filtered": False}
+    mine = {**unfiltered, **common("My jobs", actor=STRANGER), "is_everybody": False, "is_first": True}
+    yield "jobs", "jobs.html", listed
+    yield "jobs_no_match", "jobs.html", nothing
+    yield "jobs_not_yet", "jobs.html", {**nothing, "is_cut": True, "next_before": rows[4]["id"]}
+    yield "jobs_end", "jobs.html", unfiltered
+    yield "jobs_empty", "jobs.html", mine
+
+
+def make_error_pages():
     lost = {
         **common("Page not found", actor=STRANGER, path="/nowhere"),
         "message": "There is nothing at this address.",

@@ -41,7 +41,7 @@ async def show_dashboard() -> Response:
         figures=await _list_figures(visit, conn, labels),
         recent=[{"item": item, "type_label": labels.get(item.type, item.type)} for item in recent],
         drafts=[{"item": item, "type_label": labels.get(item.type, item.type)} for item in drafts],
-        jobs=[{**describe_line(ctx, job), "path": f"/job/{job.id}?details=1"} for job in jobs],
+        jobs=[describe_line(ctx, job) for job in jobs],
         plugins=_list_plugins(rt.plugins) if ctx.actor.is_admin else [],
     )
 

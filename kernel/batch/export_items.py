@@ -1,0 +1,68 @@
+"""Exports items as lines of JSON, for whoever started it to download; an import of them restores equal content."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from kernel.batch.item_line import write_line
+from kernel.batch.lines import LINE_MAX
+from kernel.batch.operation import Batch, Operation
+from kernel.batch.selection import Selection, begin_selection, read_portion
+from kernel.batch.store import insert_chunk
+from kernel.item.access import may_view
+from kernel.runtime import Runtime
+
+# In bytes; a chunk holds one line at least.
+CHUNK_BYTES: Final = 2_000_000
+
+
+async def _work(rt: Runtime, batch: Batch) -> None:
+    """Each item as it stands when its slice is written; what the actor may not see is left out without a word."""
+    portion = await read_portion(rt, batch)
+    lines = []
+    too_long = []
+    for one in portion.chosen:
+        item = portion.items.get(one.id)
+        if item is None or not may_view(batch.ctx.actor, item):
+            continue
+        line = write_line(item)
+        if len(line) > LINE_MAX:
+            too_long.append(one)
+        else:
+            lines.append(line)
+    number = batch.place.get("chunk", 0)
+    async with batch.slice() as part:
+        for one in too_long:
+            message = f"This item is too long for a line: {LINE_MAX:,} bytes is the most."
+            part.refuse(one.number, message, ref=str(one.id))
+        for chunk in _join(lines):
+            await insert_chunk(part.conn, batch.id, "output", number, chunk)
+            number += 1
+        part.count(len(portion))
+        part.is_last = portion.next_place is None
+        if not part.is_last:
+            part.place = {**portion.next_place, "chunk": number}
+
+
+def _join(lines: list[bytes]) -> Iterator[str]:
+    chunk: list[bytes] = []
+    size = 0
+    for line in lines:
+        if chunk and size + len(line) > CHUNK_BYTES:
+            yield b"".join(chunk).decode()
+            chunk, size = [], 0
+        chunk += [line, b"\n"]
+        size += len(line) + 1
+    if chunk:
+        yield b"".join(chunk).decode()
+
+
+EXPORT_ITEMS: Final = Operation(
+    "export_items",
+    "Export items",
+    "Exporting",
+    "administer content",
+    Selection,
+    begin_selection,
+    _work,
+    changes_items=False,
+)

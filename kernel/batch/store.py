@@ -1,0 +1,169 @@
+"""Reads and writes what a batch is given, what it leaves and what it refused, and finds the items it is about."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from kernel.db.pool import Connection
+
+Part = Literal["input", "output"]
+
+# Problems that are read at once, and what a message may hold at most.
+PAGE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """`number` is its place in the work, `ref` the id of the item, `content` the line as it was given."""
+
+    number: int
+    ref: str
+    message: str
+    content: str = ""
+
+
+# Input and output -------------------------------------------------------------------------------------------
+
+
+async def insert_input(conn: Connection, job_id: UUID, *, chunks: Iterable[str]) -> None:
+    for number, content in enumerate(chunks):
+        await insert_chunk(conn, job_id, "input", number, content)
+
+
+async def insert_chunk(conn: Connection, job_id: UUID, part: Part, number: int, content: str) -> None:
+    await conn.execute(
+        "INSERT INTO job_chunk (job_id, part, number, content) VALUES ($1, $2, $3, $4)",
+        job_id,
+        part,
+        number,
+        content,
+    )
+
+
+async def find_chunk(conn: Connection, job_id: UUID, part: Part, number: int) -> str | None:
+    content: str | None = await conn.fetchval(
+        "SELECT content FROM job_chunk WHERE job_id = $1 AND part = $2 AND number = $3", job_id, part, number
+    )
+    return content
+
+
+async def delete_input(conn: Connection, job_id: UUID, number: int) -> None:
+    """What has been worked off is not kept."""
+    await conn.execute(
+        "DELETE FROM job_chunk WHERE job_id = $1 AND part = 'input' AND number = $2", job_id, number
+    )
+
+
+async def has_output(conn: Connection, job_id: UUID) -> bool:
+    return bool(
+        await conn.fetchval(
+            "SELECT EXISTS (SELECT FROM job_chunk WHERE job_id = $1 AND part = 'output')", job_id
+        )
+    )
+
+
+# Problems ---------------------------------------------------------------------------------------------------
+
+
+async def insert_problems(conn: Connection, job_id: UUID, problems: Sequence[Problem]) -> None:
+    if not problems:
+        return
+    await conn.executemany(
+        "INSERT INTO job_problem (job_id, number, ref, message, content) VALUES ($1, $2, $3, $4, $5)",
+        [(job_id, p.number, p.ref, p.message, p.content) for p in problems],
+    )
+
+
+async def list_problems(conn: Connection, job_id: UUID, after: int, limit: int) -> list[Problem]:
+    """In the order of their numbers, those above `after`."""
+    rows = await conn.fetch(
+        """
+        SELECT number, ref, message, content FROM job_problem WHERE job_id = $1 AND number > $2
+        ORDER BY number LIMIT $3
+        """,
+        job_id,
+        after,
+        limit,
+    )
+    return [Problem(**row) for row in rows]
+
+
+async def count_problems(conn: Connection, job_id: UUID) -> int:
+    number: int = await conn.fetchval("SELECT count(*) FROM job_problem WHERE job_id = $1", job_id)
+    return number
+
+
+# Which items ------------------------------------------------------------------------------------------------
+
+_MATCHES: Final = """
+    (cardinality($1::text[]) = 0 OR type = ANY($1)) AND ($2::int IS NULL OR status = $2)
+    AND ($3 = '' OR title ILIKE $3)
+"""
+
+
+async def find_last_id(conn: Connection) -> UUID | None:
+    last: UUID | None = await conn.fetchval("SELECT id FROM item ORDER BY id DESC LIMIT 1")
+    return last
+
+
+async def count_matching(conn: Connection, types: Collection[str], status: int | None, pattern: str) -> int:
+    """`pattern` is for ILIKE; "" matches every title."""
+    number: int = await conn.fetchval(
+        f"SELECT count(*) FROM item WHERE {_MATCHES}",  # noqa: S608  # a constant of this module
+        list(types),
+        status,
+        pattern,
+    )
+    return number
+
+
+async def list_matching(
+    conn: Connection,
+    types: Collection[str],
+    status: int | None,
+    pattern: str,
+    *,
+    after: UUID | None,
+    until: UUID,
+    limit: int,
+) -> list[UUID]:
+    """In the order of their ids, which never changes: above `after`, up to and with `until`."""
+    rows = await conn.fetch(
+        f"""
+        SELECT id FROM item WHERE {_MATCHES} AND ($4::uuid IS NULL OR id > $4) AND id <= $5
+        ORDER BY id LIMIT $6
+        """,  # noqa: S608  # a constant of this module
+        list(types),
+        status,
+        pattern,
+        after,
+        until,
+        limit,
+    )
+    return [row["id"] for row in rows]
+
+
+async def find_user_ids(conn: Connection, names: Collection[str]) -> dict[str, UUID]:
+    """By name in lower case; "" is nobody's account, as of content by strangers."""
+    rows = await conn.fetch(
+        "SELECT lower(name) AS name, id FROM users WHERE lower(name) = ANY($1)",
+        [name.lower() for name in names],
+    )
+    return {row["name"]: row["id"] for row in rows}
+
+
+# Notes of the site ------------------------------------------------------------------------------------------
+
+
+async def set_note(conn: Connection, name: str, value: Mapping[str, Any]) -> None:
+    await conn.execute(
+        "INSERT INTO variable (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        name,
+        value,
+    )
+
+
+async def find_note(conn: Connection, name: str) -> dict[str, Any] | None:
+    value: dict[str, Any] | None = await conn.fetchval("SELECT value FROM variable WHERE name = $1", name)
+    return value
