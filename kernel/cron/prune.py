@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 from kernel.cron.store import prune_runs
 from kernel.cron.turn import Turn
@@ -11,6 +11,8 @@ from kernel.ledger.model import JobStatus
 from kernel.ledger.prune import prune_jobs
 from kernel.runtime import Runtime
 from kernel.user.store import delete_expired_tokens
+
+Remove: TypeAlias = Callable[[Connection], Awaitable[int]]
 
 # Rows in one transaction: some tens of milliseconds.
 BATCH: Final = 2_000
@@ -27,13 +29,11 @@ async def run_prune_jobs(rt: Runtime, turn: Turn) -> None:
     done_before = turn.now - timedelta(days=cron.keep_done_jobs_days)
     failed_before = turn.now - timedelta(days=cron.keep_failed_jobs_days)
 
-    async def remove(conn: Connection) -> int:
-        number = await prune_jobs(conn, _SUCCEEDED, done_before, BATCH)
-        if number < BATCH:
-            number += await prune_jobs(conn, _GAVE_UP, failed_before, BATCH - number)
-        return number
-
-    await _remove_all(turn, remove)
+    await _remove_all(
+        turn,
+        lambda conn: prune_jobs(conn, _SUCCEEDED, done_before, BATCH),
+        lambda conn: prune_jobs(conn, _GAVE_UP, failed_before, BATCH),
+    )
 
 
 async def run_prune_cron_runs(_rt: Runtime, turn: Turn) -> None:
@@ -46,14 +46,15 @@ async def run_delete_expired_tokens(_rt: Runtime, turn: Turn) -> None:
     await _remove_all(turn, lambda conn: delete_expired_tokens(conn, now, BATCH))
 
 
-async def _remove_all(turn: Turn, remove: Callable[[Connection], Awaitable[int]]) -> None:
-    """Step after step, until one finds less than a batch."""
+async def _remove_all(turn: Turn, *removals: Remove) -> None:
+    """Step after step, until no removal finds a whole batch any more."""
     removed = 0
-    is_over = False
-    while not is_over:
+    left = list(removals)
+    while left:
         async with turn.step() as step:
-            number = await remove(step.conn)
+            number = await left[0](step.conn)
             removed += number
-            is_over = number < BATCH
-            if is_over:
+            if number < BATCH:
+                del left[0]
+            if not left:
                 step.finish(f"{removed:,} removed" if removed else "Nothing to remove")

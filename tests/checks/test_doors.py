@@ -28,8 +28,8 @@ DOORS: Final = {
     "quart": ("web/",),
     "redis": ("kernel/shared/",),
     "structlog": ("kernel/log.py",),
-    # Where a request or a job begins, its id is bound for every line that is logged until it ends.
-    "structlog.contextvars": ("kernel/log.py", "kernel/ledger/", "web/"),
+    # Where a request, a job or a task of cron begins, its name is bound for every line that is logged until it ends.
+    "structlog.contextvars": ("kernel/log.py", "kernel/ledger/", "kernel/cron/", "web/"),
     "wasmtime": ("kernel/sandbox/",),
     "werkzeug": ("web/",),
 }
