@@ -3,7 +3,7 @@
 from kernel.ids import uuid7
 from kernel.jobs import INDEX_ITEM, SET_PASSWORD, SetPassword
 from kernel.ledger.figures import Backlog, count_given_up, list_backlog
-from tests.fixtures.ledger import set_job, submit
+from tests.fixtures.ledger import analyze_jobs, set_job, submit
 
 
 async def test_jobs_are_counted_by_what_becomes_of_them_next(ledger):
@@ -33,7 +33,7 @@ async def test_finished_jobs_cost_nothing(ledger):
             SELECT gen_random_uuid(), 'index_item', 'done', gen_random_uuid() FROM generate_series(1, 20000)
             """
         )
-        await conn.execute("ANALYZE job")
+        await analyze_jobs(conn)
         plan = await conn.fetch(
             "EXPLAIN SELECT kind, status, run_at FROM job WHERE status IN ('queued', 'running') LIMIT 100000"
         )

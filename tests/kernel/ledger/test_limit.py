@@ -19,7 +19,7 @@ from kernel.ledger.limit import LIMITS, deliver_next, fill_groups
 from kernel.ledger.limit_store import claim_limited, count_unfinished, list_groups_with_room
 from kernel.ledger.model import JobStatus
 from kernel.ledger.sweep import sweep
-from tests.fixtures.ledger import get_job, set_job, submit
+from tests.fixtures.ledger import analyze_jobs, get_job, set_job, submit
 
 KIND = WORK_PLUGIN_QUEUE
 AT_ONCE = KIND.at_once
@@ -314,7 +314,7 @@ async def test_finding_room_reads_little_however_many_wait(ledger):
             """,
             KIND.name,
         )
-        await conn.execute("ANALYZE job")
+        await analyze_jobs(conn)
         assert len(await list_groups_with_room(conn, LIMITS)) == 5
         seen = []
         with conn.query_logger(seen.append):

@@ -16,6 +16,7 @@ from kernel.ledger.lists import (
     list_jobs,
 )
 from kernel.ledger.model import UNFINISHED, JobStatus
+from tests.fixtures.ledger import analyze_jobs
 
 ADA, BOB, NOBODY = UUID(int=7), UUID(int=8), UUID(int=0)
 
@@ -161,7 +162,7 @@ async def test_no_list_and_no_count_reads_the_whole_table(conn):
         """,
         ADA,
     )
-    await conn.execute("ANALYZE job")
+    await analyze_jobs(conn)
     for name, wanted in LISTS.items():
         query = _Query(wanted)
         plan = await conn.fetch(f"EXPLAIN {query.found} ORDER BY id DESC LIMIT 26", *query.values)
