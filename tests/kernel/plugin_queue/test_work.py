@@ -18,7 +18,7 @@ from kernel.tap.catalogue import CRON, QUEUE_WORKER
 from kernel.tap.dispatch import dispatch
 from kernel.tap.scope import TapScope
 from kernel.user.store import assign_role, grant_permission, insert_role
-from tests.fixtures.ledger import get_job, set_job
+from tests.fixtures.ledger import get_job
 
 CTX = Context(actor=Actor(), request_id="request-7")
 
@@ -106,12 +106,12 @@ async def test_work_that_is_hostile_is_contained_and_ends_dead(site, do, reason)
     assert (await finish(site.web, await push(site.web, "note"))).status is JobStatus.DONE
 
 
-async def test_workers_that_died_over_it_count_as_tries(idle_site):
+async def test_workers_that_died_over_it_count_as_tries(idle_site, database):
     web, start = idle_site
     job_id = await push(web, "note")
+    async with database.acquire() as conn:
+        await conn.execute("UPDATE job SET failures = 2 WHERE id = $1", job_id)
     with capture_logs() as logs:
-        worker = await start({})
-        await set_job(worker.ledger, job_id, "failures = 2")
         await start()
         job = await finish(web, job_id)
     assert (job.status, job.error["message"]) == (JobStatus.DEAD, "It was tried 2 times.")
@@ -220,12 +220,13 @@ async def test_unusual_json_arrives_or_is_refused_but_breaks_nothing(site, data)
 
 async def test_a_call_may_push_as_often_as_it_may_ask_the_kernel(idle_site):
     web, _ = idle_site
-    pushes = [("letters", '{"do":"note"}')] * 101
+    # The line that the worker writes into the log is a host call too.
+    pushes = [("letters", '{"do":"note"}')] * 100
     given = {"queue": "errands", "data": {"do": "raw", "pushes": pushes}, "attempt": 1, "job_id": ""}
     async with TapScope(web.plugins, CTX) as scope:
         (failure,) = (await dispatch(scope, QUEUE_WORKER, extra=given, plugin="errands")).failures
     assert "made more host calls than one tap may make" in failure.message
     async with web.db.acquire() as conn:
-        assert await count_waiting(conn, "errands", 1_000) == 100
+        assert await count_waiting(conn, "errands", 1_000) == 99
         assert await count_waiting(conn, "errands", 7) == 7
         assert await count_waiting(conn, "rivals", 1_000) == 0
