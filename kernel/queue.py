@@ -82,11 +82,14 @@ class Queue:
         """Whether Redis took it; when not, the sweeper repeats it from the ledger."""
         return await self.put_all([Delivery(job_id, number, kind)])
 
-    async def put_all(self, deliveries: Sequence[Delivery]) -> bool:
-        """All of them and the wake-up in one round trip; putting a delivery twice is harmless."""
+    async def put_all(self, deliveries: Sequence[Delivery], *, news: bytes | None = None) -> bool:
+        """All of them and the wake-up in one round trip; putting a delivery twice is harmless. `news` is a message
+        for the bus that everybody should hear first."""
         now_ms = timestamp_ms()
         try:
             async with asyncio.timeout(COMMAND_S), self.redis.pipeline(transaction=True) as pipe:
+                if news is not None:
+                    pipe.publish(self._bus, news)
                 for delivery in deliveries:
                     body = serialize_job(
                         FUNCTION, (str(delivery.job_id),), {}, None, now_ms, serializer=orjson.dumps

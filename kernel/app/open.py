@@ -8,6 +8,7 @@ from typing import Any, Final
 from kernel.config import Config, Role
 from kernel.db.pool import Database
 from kernel.host.table import list_host_functions
+from kernel.ledger.dropped import DroppedTags
 from kernel.ledger.ledger import Ledger
 from kernel.metrics import (
     DATABASE_CONNECTIONS,
@@ -66,12 +67,13 @@ async def open_kernel(
             await cache.start()
             try:
                 queue = await Queue.open(config.redis_url, config.redis_prefix)
+                ledger = Ledger(db, queue, bus, cache, config, DroppedTags(db))
                 try:
-                    ledger = Ledger(db, queue, bus, cache, config)
                     _watch_pools(metrics, db, shared, queue)
                     async with _open_plugins(config, ledger, metrics, with_plugins) as plugins:
                         yield Runtime(config, db, shared, bus, cache, ledger, plugins, renderer, metrics)
                 finally:
+                    await ledger.dropped.close()
                     await queue.close()
             finally:
                 await cache.close()

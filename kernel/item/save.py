@@ -11,7 +11,7 @@ from kernel.item.access import may_change, may_create
 from kernel.item.follow_up import follow_up_saved
 from kernel.item.model import Item
 from kernel.item.presave import run_presave_taps
-from kernel.item.store import insert_item, insert_revision, lock_item, select_item, update_item
+from kernel.item.store import insert_item, lock_item, select_item, update_item
 from kernel.item.values import Checked, check_values
 from kernel.item_type.load import get_item_type
 from kernel.jobs import SaveItem
@@ -113,21 +113,19 @@ def _build_draft(payload: SaveItem, checked: Checked, stored: Item | None, actor
 async def _write(rt: Runtime, finish: Finish, payload: SaveItem, draft: _Draft, editor_id: UUID) -> None:
     """Row, revision, follow-up jobs and tags in the transaction that marks the job done."""
     conn, item = finish.conn, draft.item
-    if draft.is_new:
-        if not await insert_item(conn, item):
+    expected = payload.expected_revision_id
+    if expected is None:
+        if not await insert_item(conn, item, editor_id, payload.log_message):
             finish.result = {"outcome": "conflict", "message": "An item with this id exists already."}
             return
-    else:
+    elif not await update_item(conn, item, expected, editor_id, payload.log_message):
         current = await lock_item(conn, item.id)
-        if current != payload.expected_revision_id:
-            finish.result = {
-                "outcome": "conflict",
-                "message": CHANGED_MEANWHILE,
-                "revision_id": str(current) if current else None,
-            }
-            return
-        await update_item(conn, item)
-    await insert_revision(conn, item, editor_id, payload.log_message)
+        finish.result = {
+            "outcome": "conflict",
+            "message": CHANGED_MEANWHILE,
+            "revision_id": str(current) if current else None,
+        }
+        return
     tap = ITEM_INSERT if draft.is_new else ITEM_UPDATE
     follow_up_saved(rt.plugins.registry, finish, tap, [item])
     finish.result = {

@@ -75,14 +75,18 @@ async def lock_items(conn: Connection, item_ids: Sequence[UUID]) -> dict[UUID, U
     return {row["id"]: row["current_revision_id"] for row in rows}
 
 
-async def insert_item(conn: Connection, item: Item) -> bool:
-    """False when the id is taken already."""
+async def insert_item(conn: Connection, item: Item, editor_id: UUID, log_message: str) -> bool:
+    """With its first revision. False when the id is taken already."""
     inserted = await conn.fetchval(
         """
-        INSERT INTO item (id, current_revision_id, type, title, author_id, status, created, changed, promote, sticky,
-                          fields, stage_id, search_vector)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, item_search_vector($3, $4, $11))
-        ON CONFLICT (id) DO NOTHING RETURNING true
+        WITH new AS (
+            INSERT INTO item (id, current_revision_id, type, title, author_id, status, created, changed, promote,
+                              sticky, fields, stage_id, search_vector)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, item_search_vector($3, $4, $11))
+            ON CONFLICT (id) DO NOTHING RETURNING *
+        )
+        INSERT INTO item_revision (id, item_id, title, status, fields, author_id, created, log_message)
+        SELECT current_revision_id, id, title, status, fields, $13, changed, $14 FROM new RETURNING true
         """,
         item.id,
         item.revision_id,
@@ -96,6 +100,8 @@ async def insert_item(conn: Connection, item: Item) -> bool:
         item.sticky,
         item.fields,
         item.stage_id,
+        editor_id,
+        log_message,
     )
     return inserted is True
 
@@ -158,13 +164,20 @@ async def insert_current_revisions(
     )
 
 
-async def update_item(conn: Connection, item: Item) -> None:
-    """Writes what an edit may change; id, type, author and creation stay."""
-    await conn.execute(
+async def update_item(
+    conn: Connection, item: Item, expected_revision_id: UUID, editor_id: UUID, log_message: str
+) -> bool:
+    """Writes what an edit may change, with a revision; id, type, author and creation stay. False when the item is gone
+    or another revision is the current one."""
+    updated = await conn.fetchval(
         """
-        UPDATE item SET current_revision_id = $2, title = $3, status = $4, changed = $5, promote = $6, sticky = $7,
-            fields = $8, search_vector = item_search_vector(type, $3, $8)
-        WHERE id = $1
+        WITH new AS (
+            UPDATE item SET current_revision_id = $2, title = $3, status = $4, changed = $5, promote = $6, sticky = $7,
+                fields = $8, search_vector = item_search_vector(type, $3, $8)
+            WHERE id = $1 AND current_revision_id = $9 RETURNING *
+        )
+        INSERT INTO item_revision (id, item_id, title, status, fields, author_id, created, log_message)
+        SELECT current_revision_id, id, title, status, fields, $10, changed, $11 FROM new RETURNING true
         """,
         item.id,
         item.revision_id,
@@ -174,7 +187,11 @@ async def update_item(conn: Connection, item: Item) -> None:
         item.promote,
         item.sticky,
         item.fields,
+        expected_revision_id,
+        editor_id,
+        log_message,
     )
+    return updated is True
 
 
 async def update_statuses(conn: Connection, items: Sequence[Item]) -> None:
@@ -200,23 +217,6 @@ async def update_content(conn: Connection, items: Sequence[Item]) -> None:
         UPDATE item SET title = $2, fields = $3, search_vector = item_search_vector(type, $2, $3) WHERE id = $1
         """,
         [(item.id, item.title, item.fields) for item in items],
-    )
-
-
-async def insert_revision(conn: Connection, item: Item, editor_id: UUID, log_message: str) -> None:
-    await conn.execute(
-        """
-        INSERT INTO item_revision (id, item_id, title, status, fields, author_id, created, log_message)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-        """,
-        item.revision_id,
-        item.id,
-        item.title,
-        item.status,
-        item.fields,
-        editor_id,
-        item.changed,
-        log_message,
     )
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from kernel.config import Config
 from kernel.db.pool import Database
+from kernel.ledger.dropped import DroppedTags
 from kernel.ledger.model import JobStatus
 from kernel.queue import Queue
 from kernel.shared.bus import Bus
@@ -24,6 +25,12 @@ class Ledger:
     bus: Bus
     cache: Cache
     config: Config
+    dropped: DroppedTags
 
     async def tell_waiter(self, job_id: UUID, status: JobStatus) -> None:
-        await self.bus.publish(JOB_FINISHED, {"id": str(job_id), "status": status.value})
+        await self.bus.publish(JOB_FINISHED, describe_end(job_id, status))
+
+
+def describe_end(job_id: UUID, status: JobStatus) -> dict[str, str]:
+    """The message on the topic JOB_FINISHED."""
+    return {"id": str(job_id), "status": status.value}

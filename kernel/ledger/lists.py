@@ -28,7 +28,8 @@ _INDEXED: Final = frozenset({JobStatus.QUEUED, JobStatus.RUNNING, *ATTENTION})
 
 @dataclass(frozen=True, slots=True)
 class JobLine:
-    """One row of a list. `title`, `outcome` and `error` come from the result and the error; `title` names content."""
+    """One row of a list. `title`, `outcome` and `error` come from the result and the error; `title` names content.
+    `operation` and `refused` are those of a batch: what it does, and how many it could not do."""
 
     id: UUID
     kind: str
@@ -48,6 +49,8 @@ class JobLine:
     outcome: str | None
     title: str | None
     error: str | None
+    operation: str | None
+    refused: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ _FROM_ELSEWHERE: Final = {
     "outcome": "job.result ->> 'outcome'",
     "title": "job.result ->> 'title'",
     "error": "job.error ->> 'message'",
+    "operation": "CASE WHEN job.kind = 'run_batch' THEN job.cursor ->> 'operation' END",
+    "refused": "CASE WHEN job.kind = 'run_batch' THEN coalesce((job.cursor ->> 'refused')::int, 0) ELSE 0 END",
 }
 _COLUMNS: Final = ", ".join(
     f"{_FROM_ELSEWHERE.get(field.name, f'job.{field.name}')} AS {field.name}" for field in fields(JobLine)

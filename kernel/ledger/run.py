@@ -11,13 +11,12 @@ from kernel.db.pool import Connection
 from kernel.errors import LeaseLost, Unavailable
 from kernel.ids import uuid7
 from kernel.jobs import JOB_KINDS, JobKind
-from kernel.ledger.ledger import JOB_PROGRESS, Ledger
+from kernel.ledger.ledger import JOB_FINISHED, JOB_PROGRESS, Ledger, describe_end
 from kernel.ledger.model import Job, JobStatus
 from kernel.ledger.payload import encode_payload
 from kernel.ledger.store import (
     NewJob,
     StepMarks,
-    clear_drop_tags,
     hand_back,
     insert_follow_ups,
     lock_attempt,
@@ -28,6 +27,7 @@ from kernel.ledger.store import (
 )
 from kernel.log import get_logger
 from kernel.queue import Delivery
+from kernel.shared.bus import encode_message
 
 log = get_logger(__name__)
 
@@ -103,7 +103,7 @@ class JobRun:
             if not await write_progress(conn, self.job, lease_s, done=done, total=total, note=note):
                 raise LeaseLost("This attempt is over.")
             self._marks = StepMarks(self.cursor, done, total, note)
-        await self._tell_progress()
+        await self._ledger.bus.publish(JOB_PROGRESS, self._describe_progress())
 
     async def keep_lease(self) -> None:
         """Raises LeaseLost when the job was cancelled or taken over."""
@@ -176,23 +176,21 @@ class JobRun:
         """In this order: who hears that the job is done finds no stale page. What a crash in here leaves
         undone, the sweeper does from the rows; the waiter looks at its row."""
         ledger = self._ledger
-        dropped = await self._drop(effects.tags)
+        if await self._drop(effects.tags):
+            ledger.dropped.note(self.job.id, len(effects.tags))
         if self.is_done:
-            await ledger.tell_waiter(self.job.id, JobStatus.DONE)
+            topic, message = JOB_FINISHED, describe_end(self.job.id, JobStatus.DONE)
         else:
-            await self._tell_progress()
+            topic, message = JOB_PROGRESS, self._describe_progress()
         if effects.follow_ups:
-            await ledger.queue.put_all([Delivery(new.id, 1, new.kind) for new in effects.follow_ups])
-        if dropped:
-            async with ledger.db.acquire() as conn:
-                await clear_drop_tags(conn, {self.job.id: len(effects.tags)})
+            deliveries = [Delivery(new.id, 1, new.kind) for new in effects.follow_ups]
+            await ledger.queue.put_all(deliveries, news=encode_message(topic, message))
+        else:
+            await ledger.bus.publish(topic, message)
 
-    async def _tell_progress(self) -> None:
+    def _describe_progress(self) -> dict[str, Any]:
         marks = self._marks
-        await self._ledger.bus.publish(
-            JOB_PROGRESS,
-            {"id": str(self.job.id), "done": marks.done, "total": marks.total, "note": marks.note},
-        )
+        return {"id": str(self.job.id), "done": marks.done, "total": marks.total, "note": marks.note}
 
     async def _drop(self, tags: dict[str, None]) -> bool:
         """Whether there is now something in the row to clear."""

@@ -11,7 +11,7 @@ from kernel.gather.model import RECENT_PAGES, Gather
 from kernel.gather.run import run_gather
 from kernel.ids import uuid7
 from kernel.item.model import Item
-from kernel.item.store import insert_item, insert_revision
+from kernel.item.store import insert_item
 
 READER = Context(actor=Actor(permissions=frozenset({"access content"})))
 EDITOR = Context(actor=Actor(is_admin=True))
@@ -37,8 +37,7 @@ async def listed(site):
                 fields={},
                 revision_id=uuid7(),
             )
-            await insert_item(tx.conn, item)
-            await insert_revision(tx.conn, item, user.id, "")
+            await insert_item(tx.conn, item, user.id, "")
     return site
 
 

@@ -294,6 +294,35 @@ async def test_a_stopping_worker_lets_quick_work_end(deaf_ledger):
     assert (await get_job(deaf_ledger, job_id)).status is JobStatus.DONE
 
 
+async def test_a_stopping_worker_sees_to_what_it_is_about_to_claim(deaf_ledger, ledger):
+    """The row is held by somebody, as by a cancellation, so that the claim is under way when the worker stops."""
+    attempts = attempts_of(deaf_ledger, finish_at_once)
+    job_id = await submit(deaf_ledger)
+    async with ledger.db.transaction() as tx:
+        await tx.conn.execute("SELECT 1 FROM job WHERE id = $1 FOR UPDATE", job_id)
+        making = asyncio.create_task(attempts.make(job_id))
+        await _wait_for_lock(ledger)
+        draining = asyncio.create_task(attempts.drain(5))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not draining.done()
+    await draining
+    assert (await get_job(ledger, job_id)).status is JobStatus.DONE
+    await making
+
+
+async def _wait_for_lock(ledger):
+    """Until a statement of this database waits for a row."""
+    async with ledger.db.acquire() as conn, asyncio.timeout(5):
+        while not await conn.fetchval(
+            """
+            SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'
+            """
+        ):
+            await asyncio.sleep(0.01)
+
+
 async def test_the_payload_reaches_neither_the_log_nor_the_error(deaf_ledger):
     secret = "argon2-of-somebody"
 

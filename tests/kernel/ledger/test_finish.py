@@ -188,4 +188,5 @@ async def test_whoever_hears_that_it_is_done_finds_no_stale_page(ledger):
     assert heard.topics == ["cache-drop", JOB_FINISHED, WORK_QUEUED]
     assert heard.messages[1][1] == {"id": str(run.job.id), "status": "done"}
     assert heard.messages[2][1] == {"lane": "background"}
+    await ledger.dropped.flush()
     assert (await get_job(ledger, run.job.id)).drop_tags is None

@@ -213,6 +213,7 @@ async def test_a_step_drops_its_tags_and_keeps_earlier_progress(ledger):
     async with run.step() as step:
         step.drop_tags("item:1")
     assert await cache.get("k") is None
+    await ledger.dropped.flush()
     async with ledger.db.acquire() as conn:
         assert await conn.fetchval("SELECT drop_tags FROM job WHERE id = $1", run.job.id) is None
 

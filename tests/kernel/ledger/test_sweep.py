@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from kernel.ids import uuid7
-from kernel.jobs import INDEX_ITEM, SAVE_ITEM, SaveItem
+from kernel.jobs import INDEX_ITEM, RUN_BATCH, SAVE_ITEM, RunBatch, SaveItem
 from kernel.ledger import sweep as sweep_module
 from kernel.ledger.ledger import JOB_FINISHED
 from kernel.ledger.model import JobStatus
@@ -42,7 +42,7 @@ async def test_each_delivery_is_trusted_for_longer(ledger):
     job_id = await submit(ledger)
     trusted = []
     for _ in range(4):
-        await set_job(ledger, job_id, "run_at = now() - interval '1 s', lease_until = now()")
+        await set_job(ledger, job_id, "run_at = now() - interval '1 h', lease_until = now()")
         await sweep(ledger)
         async with ledger.db.acquire() as conn:
             trusted.append(
@@ -52,6 +52,21 @@ async def test_each_delivery_is_trusted_for_longer(ledger):
             )
     every_s = ledger.config.sweep_every_s
     assert trusted == pytest.approx([2 * every_s, 4 * every_s, 8 * every_s, 16 * every_s], abs=0.1)
+
+
+@pytest.mark.parametrize(("kind", "payload"), [(INDEX_ITEM, None), (RUN_BATCH, RunBatch("reindex", {}))])
+async def test_what_has_waited_little_is_not_trusted_for_long_however_often_it_was_delivered(
+    ledger, kind, payload
+):
+    """As a batch that has paused a hundred times: when Redis loses its delivery, it is not late by ten minutes."""
+    job_id = await submit(ledger, kind, payload)
+    await set_job(ledger, job_id, "deliveries = 101, run_at = now() - interval '3 s', lease_until = now()")
+    assert (await sweep(ledger)).delivered == 1
+    async with ledger.db.acquire() as conn:
+        trusted_s = await conn.fetchval(
+            "SELECT extract(epoch FROM lease_until - now())::float FROM job WHERE id = $1", job_id
+        )
+    assert 2 < trusted_s < 5
 
 
 async def test_a_job_goes_to_its_own_lane(ledger, redis_client, redis_prefix):
@@ -151,6 +166,18 @@ async def test_tags_of_a_job_that_ended_just_now_are_its_workers_business(ledger
     assert await sweep(ledger) == NOTHING
 
 
+async def test_tags_of_a_job_that_goes_on_and_waits_for_its_place_are_dropped(ledger):
+    """The claim that found no place took it from the queue's hands, so nothing but its time tells its age."""
+    generation = ledger.cache.generation()
+    await ledger.cache.put("page", b"old", ["item:1"], 60, generation)
+    job_id = await submit(ledger, RUN_BATCH, RunBatch("reindex", {}))
+    await set_job(
+        ledger, job_id, "drop_tags = '{item:1}', run_at = now() - interval '2 s', lease_until = NULL"
+    )
+    assert (await sweep(ledger)).dropped == 1
+    assert await ledger.cache.get("page") is None
+
+
 async def test_a_pass_is_bounded_and_says_that_more_is_waiting(ledger, monkeypatch):
     monkeypatch.setattr(sweep_module, "_BATCH", 2)
     for _ in range(3):
@@ -159,6 +186,15 @@ async def test_a_pass_is_bounded_and_says_that_more_is_waiting(ledger, monkeypat
     assert (first.delivered, first.was_full) == (2, True)
     second = await sweep(ledger)
     assert (second.delivered, second.was_full) == (1, False)
+
+
+async def test_limited_kinds_do_not_hide_that_more_is_waiting(ledger, monkeypatch):
+    monkeypatch.setattr(sweep_module, "_BATCH", 2)
+    for _ in range(3):
+        await set_job(ledger, await submit(ledger), "run_at = now() - interval '1 h'")
+    await submit(ledger, RUN_BATCH, RunBatch("reindex", {}))
+    swept = await sweep(ledger)
+    assert (swept.delivered, swept.was_full) == (3, True)
 
 
 async def test_two_sweepers_at_once_do_each_thing_once(ledger):
