@@ -32,8 +32,8 @@ async def _work(rt: Runtime, batch: Batch) -> None:
         await delete_items(part.conn, [item.id for item in going])
         follow_up_taps(rt.plugins.registry, part.effects, ITEM_DELETE, going)
         drop_pages(part.effects, going)
-        part.count(len(portion))
-        part.place, part.is_last = portion.next_place, portion.next_place is None
+        part.count(portion.count)
+        part.end_at(portion.next_place)
 
 
 DELETE_ITEMS: Final = Operation(

@@ -5,7 +5,7 @@ from typing import Final
 
 from kernel.batch.item_line import write_line
 from kernel.batch.lines import LINE_MAX
-from kernel.batch.operation import Batch, Operation
+from kernel.batch.operation import Batch, Beginning, Operation
 from kernel.batch.selection import Selection, begin_selection, read_portion
 from kernel.batch.store import insert_chunk
 from kernel.item.access import may_view
@@ -15,8 +15,14 @@ from kernel.runtime import Runtime
 CHUNK_BYTES: Final = 2_000_000
 
 
+async def _begin(rt: Runtime, batch: Batch) -> Beginning:
+    beginning = await begin_selection(rt, batch)
+    return Beginning(beginning.total, {**beginning.place, "output": 0})
+
+
 async def _work(rt: Runtime, batch: Batch) -> None:
-    """Each item as it stands when its slice is written; what the actor may not see is left out without a word."""
+    """Each item as it stands when its slice is written. What the actor may not see, and what was deleted meanwhile,
+    is left out and not counted."""
     portion = await read_portion(rt, batch)
     lines = []
     too_long = []
@@ -29,7 +35,7 @@ async def _work(rt: Runtime, batch: Batch) -> None:
             too_long.append(one)
         else:
             lines.append(line)
-    number = batch.place.get("chunk", 0)
+    number: int = batch.place["output"]
     async with batch.slice() as part:
         for one in too_long:
             message = f"This item is too long for a line: {LINE_MAX:,} bytes is the most."
@@ -37,10 +43,8 @@ async def _work(rt: Runtime, batch: Batch) -> None:
         for chunk in _join(lines):
             await insert_chunk(part.conn, batch.id, "output", number, chunk)
             number += 1
-        part.count(len(portion))
-        part.is_last = portion.next_place is None
-        if not part.is_last:
-            part.place = {**portion.next_place, "chunk": number}
+        part.count(len(lines) + len(too_long))
+        part.end_at(portion.next_place and {**portion.next_place, "output": number})
 
 
 def _join(lines: list[bytes]) -> Iterator[str]:
@@ -62,7 +66,7 @@ EXPORT_ITEMS: Final = Operation(
     "Exporting",
     "administer content",
     Selection,
-    begin_selection,
+    _begin,
     _work,
     changes_items=False,
 )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,6 +12,7 @@ import orjson
 from kernel.batch.lines import LINE_MAX, count_bytes
 from kernel.ids import parse_uuid
 from kernel.item.model import Item
+from kernel.names import has_forbidden_text
 
 # Stands in a file of refused lines, and says what to mend in the line; an import reads over it.
 REFUSED_KEY: Final = "_refused"
@@ -47,6 +49,15 @@ class ItemLine:
     sticky: bool
     created: datetime | None
     changed: datetime | None
+
+
+def make_id(root: UUID, number: int) -> UUID:
+    """The id of the item of a line that names none: the same whenever that line of that import is tried, so that it
+    comes in once. It sorts by the time of the import, then by the number of the line."""
+    digest = int.from_bytes(sha256(root.bytes + number.to_bytes(8)).digest()[:5])
+    rest = number << 40 | digest
+    value = (root.int >> 80) << 80 | 0x7 << 76 | (rest >> 62 & 0xFFF) << 64
+    return UUID(int=value | 0b10 << 62 | rest & 0x3FFFFFFFFFFFFFFF)
 
 
 def write_line(item: Item) -> bytes:
@@ -117,16 +128,18 @@ def _read_type(value: object, default: str) -> str:
 
 
 def _read_author(value: object) -> str | None:
-    if value is not None and not isinstance(value, str):
+    if value is None:
+        return None
+    if not isinstance(value, str) or has_forbidden_text(value):
         raise LineError("author must be the name of an account.")
     return value
 
 
 def _read_flag(data: Mapping[str, Any], key: str, *, default: bool) -> bool:
     value = data.get(key, default)
-    if value not in (True, False):
+    if not isinstance(value, bool):
         raise LineError(f"{key} must be true or false.")
-    return bool(value)
+    return value
 
 
 def _read_time(data: Mapping[str, Any], key: str) -> datetime | None:

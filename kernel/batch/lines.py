@@ -8,6 +8,7 @@ from kernel.errors import BadInput
 
 # In bytes of UTF-8. A longer line is cut one byte beyond, so that whoever reads it can tell.
 LINE_MAX: Final = 4_000_000
+KEPT_OF_A_LONG_LINE: Final = 1_000
 # A chunk is a slice of the work: its transaction is short, and has enough in it to be worth its commit.
 CHUNK_LINES: Final = 200
 CHUNK_BYTES: Final = 2_000_000
@@ -16,6 +17,8 @@ CHUNK_BYTES: Final = 2_000_000
 # refused and never silently altered.
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _SUBSTITUTE: Final = "\x1a"
+# How files by gzip, zip, bzip2, xz and zstd begin.
+_COMPRESSED: Final = (b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 _BOM: Final = b"\xef\xbb\xbf"
 _SKIP_BYTES: Final = 1_000_000
 
@@ -38,7 +41,7 @@ def read_lines(file: BinaryIO) -> Iterator[str]:
 
 def check_beginning(head: bytes) -> None:
     """Raises BadInput, naming what to do."""
-    if head.startswith((b"\x1f\x8b", b"PK\x03\x04")):
+    if head.startswith(_COMPRESSED):
         raise BadInput("This file is compressed. Unpack it first.")
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise BadInput("This file is not UTF-8 but UTF-16. Save it as UTF-8 first.")
@@ -57,6 +60,11 @@ def build_chunks(lines: Iterable[str]) -> Iterator[str]:
         size += length
     if chunk:
         yield "".join(chunk)
+
+
+def keep_refused(text: str) -> str:
+    """The line for the error file, or the beginning of one that is too long to be kept, which then is no JSON."""
+    return text if count_bytes(text) <= LINE_MAX else text[:KEPT_OF_A_LONG_LINE] + _SUBSTITUTE
 
 
 def count_bytes(text: str) -> int:

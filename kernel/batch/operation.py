@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from kernel.batch.store import Problem, insert_problems
@@ -38,6 +38,13 @@ class Slice:
     def count(self, number: int) -> None:
         """So many more were looked at, those that were refused among them."""
         self.step.done += number
+
+    def end_at(self, next_place: Any) -> None:
+        """Where the next slice begins; None: this one is the last."""
+        if next_place is None:
+            self.is_last = True
+        else:
+            self.place = next_place
 
     def refuse(self, number: int, message: str, *, ref: str = "", content: str = "") -> None:
         """One that is not done, by its place in the work, which is its own within the batch."""
@@ -79,6 +86,8 @@ class Batch:
             yield part
             await insert_problems(part.conn, self.id, part.problems)
             refused = self.refused + len(part.problems)
+            # How much there is was counted at the beginning, and may have changed since.
+            step.total = step.done if part.is_last else max(step.done, step.total)
             step.note = self.operation.doing
             # The payload is emptied when the job is over; what its page then says stands here.
             step.cursor = {
@@ -99,6 +108,9 @@ class Beginning:
     total: int
     place: Any
 
+
+# Code that prepares a slice, where plugins take their time, ends it early after so long, and the rest is the next one.
+PREPARE_S: Final = 20.0
 
 Begin: TypeAlias = Callable[[Runtime, Batch], Awaitable[Beginning]]
 Work: TypeAlias = Callable[[Runtime, Batch], Awaitable[None]]

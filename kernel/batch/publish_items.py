@@ -1,15 +1,16 @@
 """Publishes or unpublishes many items, each with a revision of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from time import monotonic
 from typing import Final
 from uuid import UUID
 
 from kernel import clock
-from kernel.batch.operation import Batch, Operation
+from kernel.batch.operation import PREPARE_S, Batch, Operation, Slice
 from kernel.batch.selection import Portion, Selection, begin_selection, find_change, read_portion
-from kernel.context import Actor
+from kernel.db.connect import UNSTORABLE
 from kernel.ids import uuid7
 from kernel.item.access import may_change
 from kernel.item.follow_up import drop_pages, follow_up_index, follow_up_taps
@@ -41,71 +42,94 @@ class _Draft:
         return (self.item.title, self.item.fields) != (self.stored.title, self.stored.fields)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A slice before its transaction; by number, what is refused and why."""
+
+    portion: Portion
+    drafts: list[_Draft]
+    refused: dict[int, tuple[UUID, str]]
+
+
 async def _work(rt: Runtime, batch: Batch, *, status: int) -> None:
-    portion = await read_portion(rt, batch)
-    refused, drafts = _sort_out(batch, portion, status)
-    drafts = await _run_presave(rt, batch, drafts)
+    ready = await _prepare(rt, batch, status)
+    refused = ready.refused
     async with batch.slice() as part:
-        current = await lock_items(part.conn, [draft.item.id for draft in drafts])
-        saved = []
-        for draft in drafts:
+        current = await lock_items(part.conn, [draft.item.id for draft in ready.drafts])
+        standing = []
+        for draft in ready.drafts:
             if current.get(draft.item.id) == draft.stored.revision_id:
-                saved.append(draft)
+                standing.append(draft)
             else:
                 text = "Somebody changed this item just now." if draft.item.id in current else GONE
-                refused[draft.item.id] = (draft.number, text)
+                refused[draft.number] = (draft.item.id, text)
+        saved = await _write(batch, part, standing, refused, LOG_MESSAGES[status])
         items = [draft.item for draft in saved]
-        changed = [draft.item for draft in saved if draft.has_new_content]
-        await update_statuses(part.conn, items)
-        await update_content(part.conn, changed)
-        await insert_current_revisions(
-            part.conn,
-            [item.id for item in items],
-            editor_id=batch.ctx.actor.id,
-            log_message=LOG_MESSAGES[status],
-            now=clock.now(),
-        )
         follow_up_taps(rt.plugins.registry, part.effects, ITEM_UPDATE, items)
+        changed = [draft.item for draft in saved if draft.has_new_content]
         follow_up_index(rt.plugins.registry, part.effects, changed)
         drop_pages(part.effects, items)
-        for item_id, (number, message) in refused.items():
+        for number, (item_id, message) in refused.items():
             part.refuse(number, message, ref=str(item_id))
-        part.count(len(portion))
-        part.place, part.is_last = portion.next_place, portion.next_place is None
+        part.count(ready.portion.count)
+        part.end_at(ready.portion.next_place)
 
 
-def _sort_out(
-    batch: Batch, portion: Portion, status: int
-) -> tuple[dict[UUID, tuple[int, str]], list[_Draft]]:
+async def _prepare(rt: Runtime, batch: Batch, status: int) -> _Ready:
     """What is refused, and what is to be written; an item that has the status already is neither."""
-    refused: dict[UUID, tuple[int, str]] = {}
-    drafts = []
-    now = clock.now()
-    for one in portion.chosen:
-        item = portion.items.get(one.id)
-        message = _find_refusal(batch.ctx.actor, item) or find_change(batch, one, item.revision_id)  # type: ignore[union-attr]  # a missing item is refused first
-        if message is not None:
-            refused[one.id] = (one.number, message)
-        elif item is not None and item.status != status:
-            changed = replace(item, status=status, changed=now, revision_id=uuid7())
-            drafts.append(_Draft(one.number, changed, item))
-    return refused, drafts
-
-
-def _find_refusal(actor: Actor, item: Item | None) -> str | None:
-    if item is None:
-        return GONE
-    return None if may_change(actor, item, "edit") else "You may not edit this item."
-
-
-async def _run_presave(rt: Runtime, batch: Batch, drafts: list[_Draft]) -> list[_Draft]:
+    portion = await read_portion(rt, batch)
     types = {item_type.type: item_type for item_type in await list_item_types(rt, batch.ctx)}
-    ready = []
+    refused: dict[int, tuple[UUID, str]] = {}
+    drafts = []
+    ends = monotonic() + PREPARE_S
     async with TapScope(rt.plugins, batch.ctx) as scope:
-        for draft in drafts:
-            item, _ = await run_presave_taps(scope, types[draft.item.type], draft.item, "update")
-            ready.append(replace(draft, item=item))
-    return ready
+        for one in portion.chosen:
+            stored = portion.items.get(one.id)
+            if stored is None:
+                refused[one.number] = (one.id, GONE)
+            elif not may_change(batch.ctx.actor, stored, "edit"):
+                refused[one.number] = (one.id, "You may not edit this item.")
+            elif stored.status == status:
+                continue
+            elif message := find_change(batch, one, stored.revision_id):
+                refused[one.number] = (one.id, message)
+            else:
+                item = replace(stored, status=status, changed=clock.now(), revision_id=uuid7())
+                item, _ = await run_presave_taps(scope, types[item.type], item, "update")
+                drafts.append(_Draft(one.number, item, stored))
+            if monotonic() >= ends:
+                portion = portion.cut_behind(one)
+                break
+    return _Ready(portion, drafts, refused)
+
+
+async def _write(
+    batch: Batch,
+    part: Slice,
+    drafts: Sequence[_Draft],
+    refused: dict[int, tuple[UUID, str]],
+    log_message: str,
+) -> list[_Draft]:
+    """Those that came to stand in their rows, each with its revision."""
+    saved = []
+    for draft in drafts:
+        try:
+            if draft.has_new_content:
+                async with part.conn.transaction():
+                    await update_content(part.conn, [draft.item])
+            saved.append(draft)
+        except UNSTORABLE as error:
+            refused[draft.number] = (draft.item.id, f"What plugins made of it cannot be stored: {error}.")
+    items = [draft.item for draft in saved]
+    await update_statuses(part.conn, items)
+    await insert_current_revisions(
+        part.conn,
+        [item.id for item in items],
+        editor_id=batch.ctx.actor.id,
+        log_message=log_message,
+        now=clock.now(),
+    )
+    return saved
 
 
 PUBLISH_ITEMS: Final = Operation(

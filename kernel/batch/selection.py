@@ -1,7 +1,8 @@
 """Which items a batch is about: listed ones, all that match a filter, or those that an earlier batch refused."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from kernel.batch.lines import split_chunk
@@ -15,6 +16,9 @@ from kernel.runtime import Runtime
 
 # Items of one slice: few enough that whoever saves one of them does not notice.
 SLICE: Final = 100
+
+# `seen` is how many were looked at before; what else is in it depends on the selection.
+Place: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,48 +41,61 @@ class Selection:
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """`number` is its place in the batch. `expected` is the revision that was seen by whoever chose the item, None
-    where any that is older than the batch will do."""
+    where any that is older than the batch will do. `then` is the place behind it."""
 
     number: int
     id: UUID
-    expected: UUID | None = None
+    expected: UUID | None
+    then: Place
 
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """The items of one slice, with None for one that is gone, and the place of the next slice; None: the last one."""
+    """The items of one slice; one that is gone is in `chosen` alone. `count` is how many were looked at, `next_place`
+    where the next slice begins; None: nothing is left."""
 
-    chosen: list[Chosen]
+    chosen: Sequence[Chosen]
     items: dict[UUID, Item]
-    next_place: Any
+    count: int
+    next_place: Place | None
 
-    def __len__(self) -> int:
-        return len(self.chosen)
+    def cut_behind(self, one: Chosen) -> "Portion":
+        """The part up to and with this one; the next slice begins behind it."""
+        left_out = (self.next_place or one.then)["seen"] - one.then["seen"]
+        chosen = [other for other in self.chosen if other.number <= one.number]
+        return Portion(chosen, self.items, self.count - left_out, one.then)
 
 
 def write_listed(item_id: UUID, revision_id: UUID | None) -> str:
-    """A line of the input; without a revision, whichever there is."""
+    """A line of the input, each item once; without a revision, whichever there is."""
     return f"{item_id} {revision_id or '-'}"
 
 
 async def begin_selection(rt: Runtime, batch: Batch) -> Beginning:
     selection: Selection = batch.arguments
     if selection.listed is not None:
-        return Beginning(selection.listed, {"chunk": 0})
+        return Beginning(selection.listed, {"seen": 0, "chunk": 0, "skip": 0})
     if selection.retry_of is not None:
-        return Beginning(selection.retried, {"after": 0})
+        return Beginning(selection.retried, {"seen": 0, "after": 0})
     async with rt.db.acquire() as conn:
         until = await find_last_id(conn)
         total = await count_matching(conn, selection.types, selection.status, _pattern(selection))
-    return Beginning(total, {"after": None, "until": str(until) if until else None})
+    return Beginning(total, {"seen": 0, "after": None, "until": str(until) if until else None})
 
 
 async def read_portion(rt: Runtime, batch: Batch) -> Portion:
     """The items of the slice that begins at the batch's place."""
-    chosen, next_place = await _choose(rt, batch)
+    selection: Selection = batch.arguments
+    if selection.listed is not None:
+        chosen, next_place = await _choose_listed(rt, batch)
+    elif selection.retry_of is not None:
+        chosen, next_place = await _choose_refused(rt, batch, selection.retry_of)
+    else:
+        chosen, next_place = await _choose_matching(rt, batch, selection)
     async with rt.db.acquire() as conn:
         items = await select_items(conn, [one.id for one in chosen])
-    return Portion(chosen, {item.id: item for item in items}, next_place)
+    count = next_place["seen"] - batch.place["seen"] if next_place is not None else 0
+    return Portion(chosen, {item.id: item for item in items}, count, next_place)
 
 
 def find_change(batch: Batch, one: Chosen, current_revision_id: UUID) -> str | None:
@@ -94,27 +111,46 @@ def find_change(batch: Batch, one: Chosen, current_revision_id: UUID) -> str | N
     return None
 
 
-async def _choose(rt: Runtime, batch: Batch) -> tuple[list[Chosen], Any]:
-    selection: Selection = batch.arguments
-    place = batch.place
+async def _choose_listed(rt: Runtime, batch: Batch) -> tuple[list[Chosen], Place | None]:
+    place: Place = batch.place
     async with rt.db.acquire() as conn:
-        if selection.listed is not None:
-            chunk = await find_chunk(conn, batch.id, "input", place["chunk"]) or ""
-            lines = [line.partition(" ") for line in split_chunk(chunk)]
-            listed = [(parse_uuid(item_id), parse_uuid(revision)) for item_id, _, revision in lines]
-            chosen = [
-                Chosen(batch.done + number, item_id, revision)
-                for number, (item_id, revision) in enumerate(listed, start=1)
-                if item_id is not None
-            ]
-            return chosen, {"chunk": place["chunk"] + 1} if chosen else None
-        if selection.retry_of is not None:
-            problems = await list_problems(conn, selection.retry_of, place["after"], SLICE)
-            refs = [(batch.done + n, parse_uuid(problem.ref)) for n, problem in enumerate(problems, start=1)]
-            chosen = [Chosen(number, item_id) for number, item_id in refs if item_id is not None]
-            return chosen, {"after": problems[-1].number} if problems else None
-        if place["until"] is None:
-            return [], None
+        chunk = await find_chunk(conn, batch.id, "input", place["chunk"])
+    if chunk is None:
+        return [], None
+    lines = split_chunk(chunk)
+    first = place["seen"] - place["skip"]
+    chosen: dict[UUID, Chosen] = {}
+    for skip, line in enumerate(lines[place["skip"] :], start=place["skip"] + 1):
+        item_id, _, revision = line.partition(" ")
+        parsed = parse_uuid(item_id)
+        if parsed is not None and parsed not in chosen:
+            then = {**place, "seen": first + skip, "skip": skip}
+            chosen[parsed] = Chosen(first + skip, parsed, parse_uuid(revision), then)
+    next_place = {"seen": first + len(lines), "chunk": place["chunk"] + 1, "skip": 0}
+    return list(chosen.values()), next_place
+
+
+async def _choose_refused(rt: Runtime, batch: Batch, earlier: UUID) -> tuple[list[Chosen], Place | None]:
+    place: Place = batch.place
+    async with rt.db.acquire() as conn:
+        problems = await list_problems(conn, earlier, place["after"], SLICE)
+    chosen: dict[UUID, Chosen] = {}
+    next_place = None
+    for number, problem in enumerate(problems, start=place["seen"] + 1):
+        next_place = {"seen": number, "after": problem.number}
+        item_id = parse_uuid(problem.ref)
+        if item_id is not None and item_id not in chosen:
+            chosen[item_id] = Chosen(number, item_id, None, next_place)
+    return list(chosen.values()), next_place
+
+
+async def _choose_matching(
+    rt: Runtime, batch: Batch, selection: Selection
+) -> tuple[list[Chosen], Place | None]:
+    place: Place = batch.place
+    if place["until"] is None:
+        return [], None
+    async with rt.db.acquire() as conn:
         ids = await list_matching(
             conn,
             selection.types,
@@ -124,8 +160,11 @@ async def _choose(rt: Runtime, batch: Batch) -> tuple[list[Chosen], Any]:
             until=UUID(place["until"]),
             limit=SLICE,
         )
-    chosen = [Chosen(batch.done + number, item_id) for number, item_id in enumerate(ids, start=1)]
-    return chosen, {**place, "after": str(ids[-1])} if ids else None
+    chosen = [
+        Chosen(number, item_id, None, {**place, "seen": number, "after": str(item_id)})
+        for number, item_id in enumerate(ids, start=place["seen"] + 1)
+    ]
+    return chosen, chosen[-1].then if chosen else None
 
 
 def _pattern(selection: Selection) -> str:

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 from uuid import UUID
 
+from kernel import clock
 from kernel.db.pool import Connection
 
 Part = Literal["input", "output"]
 
-# Problems that are read at once, and what a message may hold at most.
-PAGE: Final = 500
+# Site variables that say when an operation last came to its end begin like this.
+_LAST_RUN: Final = "batch_last_run_"
+# So much of a refused line stands on a page.
+HEAD_CHARS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +58,16 @@ async def delete_input(conn: Connection, job_id: UUID, number: int) -> None:
     )
 
 
-async def has_output(conn: Connection, job_id: UUID) -> bool:
-    return bool(
-        await conn.fetchval(
-            "SELECT EXISTS (SELECT FROM job_chunk WHERE job_id = $1 AND part = 'output')", job_id
-        )
+async def measure_output(conn: Connection, job_id: UUID) -> tuple[int, int]:
+    """How many chunks of it there are, and how many bytes in all."""
+    row = await conn.fetchrow(
+        """
+        SELECT count(*) AS chunks, coalesce(sum(octet_length(content)), 0)::bigint AS bytes
+        FROM job_chunk WHERE job_id = $1 AND part = 'output'
+        """,
+        job_id,
     )
+    return (row["chunks"], row["bytes"]) if row else (0, 0)
 
 
 # Problems ---------------------------------------------------------------------------------------------------
@@ -85,6 +92,21 @@ async def list_problems(conn: Connection, job_id: UUID, after: int, limit: int) 
         job_id,
         after,
         limit,
+    )
+    return [Problem(**row) for row in rows]
+
+
+async def list_problem_heads(conn: Connection, job_id: UUID, after: int, limit: int) -> list[Problem]:
+    """The same with the beginning of each line alone, for a page: a whole line may be as long as a book."""
+    rows = await conn.fetch(
+        """
+        SELECT number, ref, message, left(content, $4) AS content FROM job_problem
+        WHERE job_id = $1 AND number > $2 ORDER BY number LIMIT $3
+        """,
+        job_id,
+        after,
+        limit,
+        HEAD_CHARS,
     )
     return [Problem(**row) for row in rows]
 
@@ -145,10 +167,13 @@ async def list_matching(
 
 
 async def find_user_ids(conn: Connection, names: Collection[str]) -> dict[str, UUID]:
-    """By name in lower case; "" is nobody's account, as of content by strangers."""
+    """By name as it is given, in whichever case; "" is nobody's account, as of content by strangers."""
     rows = await conn.fetch(
-        "SELECT lower(name) AS name, id FROM users WHERE lower(name) = ANY($1)",
-        [name.lower() for name in names],
+        """
+        SELECT given.name, users.id FROM unnest($1::text[]) AS given (name)
+            JOIN users ON lower(users.name) = lower(given.name)
+        """,
+        list(names),
     )
     return {row["name"]: row["id"] for row in rows}
 
@@ -162,6 +187,25 @@ async def set_note(conn: Connection, name: str, value: Mapping[str, Any]) -> Non
         name,
         value,
     )
+
+
+async def note_last_run(conn: Connection, operation: str, job_id: UUID, result: Mapping[str, Any]) -> None:
+    """Kept for longer than the job itself."""
+    last = {
+        "job": str(job_id),
+        "at": clock.now().isoformat(),
+        "done": result["done"],
+        "refused": result["refused"],
+    }
+    await set_note(conn, f"{_LAST_RUN}{operation}", last)
+
+
+async def list_last_runs(conn: Connection, operations: Collection[str]) -> dict[str, dict[str, Any]]:
+    """By operation, of those that came to an end: `job`, `at`, `done` and `refused` of the last time."""
+    rows = await conn.fetch(
+        "SELECT name, value FROM variable WHERE name = ANY($1)", [f"{_LAST_RUN}{name}" for name in operations]
+    )
+    return {row["name"].removeprefix(_LAST_RUN): row["value"] for row in rows}
 
 
 async def find_note(conn: Connection, name: str) -> dict[str, Any] | None:
