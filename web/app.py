@@ -12,7 +12,19 @@ from web.errors import install_error_handlers
 from web.live import EXTENSION, LiveStreams
 from web.page_cache import MARK, PageCache, PageMark
 from web.respond import PageResponse
-from web.routes import cron, gathers, health, item_forms, items, jobs, metrics, plugin_pages, stages, user
+from web.routes import (
+    batch,
+    cron,
+    gathers,
+    health,
+    item_forms,
+    items,
+    jobs,
+    metrics,
+    plugin_pages,
+    stages,
+    user,
+)
 from web.routes.admin import content, dashboard
 from web.routes.admin import cron as admin_cron
 from web.routes.admin import jobs as admin_jobs
@@ -26,6 +38,7 @@ BLUEPRINTS: Final = (
     item_forms.blueprint,
     gathers.blueprint,
     jobs.blueprint,
+    batch.blueprint,
     admin_jobs.blueprint,
     admin_cron.blueprint,
     user.blueprint,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from kernel.batch.operations import find_operation
 from kernel.clock import now
 from kernel.context import Context
 from kernel.ledger.access import may_oversee, may_read
@@ -22,6 +23,7 @@ TITLES: Final = {
     "retry_job": "Trying a job again",
     "run_cron": "Cron",
     "new_cron_key": "Changing the key of cron",
+    "run_batch": "Work on many items",
 }
 # Where the page of a job is, unless it is /job/{id}.
 PAGES: Final = {"run_batch": "/batch/{id}"}
@@ -75,7 +77,7 @@ def describe_line(ctx: Context, line: JobLine) -> dict[str, Any]:
     return {
         "id": str(line.id),
         "kind": line.kind,
-        "title": _title(line.kind, line.title if is_open else None),
+        "title": _name_batch(line) or _title(line.kind, line.title if is_open else None),
         "page": PAGES.get(line.kind, "/job/{id}?details=1").format(id=line.id),
         "actor": line.actor_name,
         "status": str(line.status),
@@ -85,6 +87,7 @@ def describe_line(ctx: Context, line: JobLine) -> dict[str, Any]:
         "done": line.progress_done,
         "total": line.progress_total,
         "note": line.progress_note,
+        "refused": line.refused,
         "error": line.error or "",
         "created": line.created,
         "started": line.started,
@@ -116,6 +119,12 @@ def _mask(value: Any) -> Any:
 
 def _title(kind: str, title: object) -> str:
     return f"{name_kind(kind)} “{title}”" if title else name_kind(kind)
+
+
+def _name_batch(line: JobLine) -> str:
+    """What it does; nothing of that is content."""
+    operation = find_operation(line.operation) if line.operation else None
+    return operation.label if operation else ""
 
 
 def _message(result: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from kernel.ledger.store import find_job
 from kernel.ledger.wait import wait_for_job
 from web.guard import Submitted, anybody, changing_route
 from web.job_lists import PAGE_SIZE, answer_list, is_for_script, read_filter
-from web.job_view import describe_job, show_payload
+from web.job_view import PAGES, describe_job, show_payload
 from web.live import State, stream_job
 from web.respond import answer_json, redirect_after_change, show_page
 from web.routes.user import read_destination
@@ -46,6 +46,8 @@ async def load_job(visit: Visit, text: str) -> Job:
 async def show_job(job_id: str) -> Response:
     visit = current_visit()
     job = await load_job(visit, job_id)
+    if job.kind in PAGES:
+        return Response("", 307, {"Location": PAGES[job.kind].format(id=job.id), "Cache-Control": "no-store"})
     data = describe_job(visit.ctx, job)
     # Who comes from a list wants to read about the job; who waited for it, to see what it made.
     if job.status is JobStatus.DONE and data["path"] and "details" not in request.args:

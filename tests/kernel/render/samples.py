@@ -126,6 +126,7 @@ JOB = {
     "done": 3,
     "total": 8,
     "note": "Asking the plugins",
+    "refused": 0,
     "path": "",
     "message": "",
     "problems": [],
@@ -212,6 +213,7 @@ def make_pages(renderer):
     yield from make_cron_pages()
     yield from make_form_pages(renderer)
     yield from make_job_pages()
+    yield from make_batch_pages()
     yield from make_error_pages()
 
 
@@ -392,6 +394,64 @@ def make_job_pages():
     yield "jobs_not_yet", "jobs.html", {**nothing, "is_cut": True, "next_before": rows[4]["id"]}
     yield "jobs_end", "jobs.html", unfiltered
     yield "jobs_empty", "jobs.html", mine
+
+
+def make_batch_pages():
+    running = {
+        **JOB,
+        "kind": "run_batch",
+        "title": "Import items",
+        "operation": "import_items",
+        "note": "Importing",
+        "done": 1_240,
+        "total": 2_000,
+        "percent": 62,
+        "refused": 4,
+        "good": 1_236,
+        "may_retry_refused": False,
+    }
+    over = {
+        **running,
+        "is_finished": True,
+        "finished": ITEMS[0].created,
+        "seconds": 8.4,
+        "may_cancel": False,
+        "message": "1,996 items were imported. 4 were refused.",
+    }
+    done = {**over, "status": "done", "succeeded": True, "may_retry_refused": True}
+    line = {"number": 17, "is_line": True, "title": "", "path": "", "content": '{"title": "<b>"}'}
+    item = {**line, "is_line": False, "title": ITEMS[0].title, "path": ITEMS[0].path, "content": ""}
+    problems = [
+        {**line, "message": "There is no item type 'blig'. This site has: blog, page."},
+        {**item, "number": 21, "message": "Somebody changed this item since you chose it."},
+        {**item, "number": 22, "title": "", "path": "", "message": "This item was deleted meanwhile."},
+    ]
+    page = {
+        **common("Import items", path="/batch/1"),
+        "batch": running,
+        "is_open": True,
+        "subject": "A file of 2,000 lines",
+        "earlier": "",
+        "retried_at": "",
+        "problems": [],
+        "after": 0,
+        "next_after": 0,
+        "has_output": False,
+        "output_size": "",
+        "request_of": "019370f2-7c1e-7000-8000-0000000000ab",
+    }
+    full = {**page, "problems": problems, "next_after": 22}
+    yield "batch_running", "batch.html", full | {"earlier": str(UUID(int=43))}
+    yield "batch_done", "batch.html", {**full, "batch": done}
+    yield "batch_more", "batch.html", {**full, "batch": done, "after": 22, "retried_at": "/batch/2"}
+    yield "batch_past_the_end", "batch.html", {**page, "batch": done, "after": 22}
+    yield "batch_cancelled", "batch.html", {**page, "batch": {**over, "status": "cancelled"}}
+    dead = {**over, "status": "dead", "error": "No answer.", "may_retry": True}
+    yield "batch_dead", "batch.html", {**page, "batch": dead}
+    wrong = {**over, "status": "done", "problems": ["You may not do this any more: Import items."]}
+    yield "batch_refused", "batch.html", {**page, "batch": wrong}
+    download = {"has_output": True, "output_size": "12.4 MB", "batch": {**done, "operation": "export_items"}}
+    yield "batch_export", "batch.html", {**page, **download}
 
 
 def make_error_pages():

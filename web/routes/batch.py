@@ -1,0 +1,232 @@
+"""The page of a batch: live while it goes on, afterwards what became of it, what was refused, and the downloads."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from quart import Blueprint, Response, request
+
+from kernel.batch.item_line import write_refused
+from kernel.batch.start import start_retry
+from kernel.batch.store import find_chunk, list_problem_heads, list_problems, measure_output
+from kernel.errors import BadInput, Conflict, Forbidden, NotFound, Unavailable
+from kernel.ids import parse_uuid
+from kernel.item.store import select_items
+from kernel.item_type.load import list_item_types
+from kernel.jobs import RUN_BATCH
+from kernel.ledger.access import may_oversee, may_read
+from kernel.ledger.model import Job, JobStatus
+from kernel.ledger.store import find_job, find_job_id
+from kernel.runtime import Runtime
+from web.batch_view import (
+    RETRIED_WHEN,
+    describe_batch,
+    describe_problems,
+    describe_status,
+    describe_subject,
+    read_work,
+    show_size,
+)
+from web.guard import Submitted, anybody, changing_route
+from web.live import State, stream_job
+from web.respond import answer_json, redirect_after_change, show_page
+from web.routes.jobs import load_job
+from web.visit import Visit, current_visit
+
+blueprint = Blueprint("batch", __name__)
+
+PATH: Final = "/batch/<job_id>"
+RETRY_FORM: Final = "batch_retry"
+# Refused ones on one page.
+PAGE_SIZE: Final = 50
+# Refused lines that are read at once for the download; each may be as long as four megabytes.
+LINES_AT_ONCE: Final = 20
+LINES_TYPE: Final = "application/x-ndjson; charset=utf-8"
+NO_STORE: Final = {"Cache-Control": "no-store"}
+
+
+async def load_batch(visit: Visit, text: str) -> Job:
+    """Raises NotFound for those who may not see its job."""
+    job = await load_job(visit, text)
+    if job.kind != RUN_BATCH.name:
+        raise NotFound("There is no such batch.")
+    return job
+
+
+@blueprint.get(PATH)
+async def show_batch(job_id: str) -> Response:
+    visit = current_visit()
+    job = await load_batch(visit, job_id)
+    data = describe_batch(visit.ctx, job)
+    is_open = may_read(visit.ctx, job)
+    after = _read_after(request.args.get("after", "0"))
+    work = read_work(job)
+    types = {t.type: t.label for t in await list_item_types(visit.rt, visit.ctx)}
+    conn = await visit.conn()
+    rows, next_after = await _list_refused(visit, job, after) if is_open and data["refused"] else ([], 0)
+    has_output = is_open and data["operation"] == "export_items" and job.status is JobStatus.DONE
+    _, output_bytes = await measure_output(conn, job.id) if has_output else (0, 0)
+    retry_id = await find_job_id(conn, _build_retry_key(job.id)) if data["refused"] else None
+    retry = await find_job(conn, retry_id) if retry_id else None
+    return await show_page(
+        "batch.html",
+        title=data["title"],
+        batch=data,
+        is_open=is_open,
+        subject=describe_subject(work, types) if is_open and work.operation else "",
+        earlier=str(work.arguments.get("retry_of") or "") if is_open else "",
+        retried_at=f"/batch/{retry.id}" if retry is not None and may_oversee(visit.ctx, retry) else "",
+        problems=rows,
+        after=after,
+        next_after=next_after,
+        output_size=show_size(output_bytes),
+        has_output=has_output,
+        request_of=job.request_id,
+    )
+
+
+async def _list_refused(visit: Visit, job: Job, after: int) -> tuple[list[dict[str, Any]], int]:
+    """One page of them, and the number behind which the next one begins; 0 when there is none."""
+    conn = await visit.conn()
+    problems = await list_problem_heads(conn, job.id, after, PAGE_SIZE + 1)
+    next_after = problems[PAGE_SIZE - 1].number if len(problems) > PAGE_SIZE else 0
+    shown = problems[:PAGE_SIZE]
+    ids = [item_id for problem in shown if (item_id := parse_uuid(problem.ref)) is not None]
+    items = {str(item.id): item for item in await select_items(conn, ids)} if ids else {}
+    return describe_problems(visit.ctx, shown, items), next_after
+
+
+def _read_after(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise BadInput("The list cannot go on there. Start again at its first page.")
+    return int(text)
+
+
+@blueprint.get(f"{PATH}/status")
+async def show_batch_status(job_id: str) -> Response:
+    visit = current_visit()
+    return answer_json(describe_status(visit.ctx, await load_batch(visit, job_id)), headers=NO_STORE)
+
+
+@blueprint.get(f"{PATH}/events")
+async def follow_batch_live(job_id: str) -> Response:
+    visit = current_visit()
+    job = await load_batch(visit, job_id)
+    db, ctx = visit.rt.db, visit.ctx
+
+    async def read() -> State | None:
+        async with db.acquire() as conn:
+            current = await find_job(conn, job.id)
+        return None if current is None else describe_batch(ctx, current)
+
+    return await stream_job(visit, job.id, read)
+
+
+@changing_route(blueprint, f"{PATH}/retry", form_id=RETRY_FORM, access=anybody)
+async def retry_batch(
+    job_id: str, submitted: Submitted | None, document: Mapping[str, Any] | None
+) -> Response:
+    """A batch of its own with what this one refused; pressing again leads to the same one."""
+    visit = current_visit()
+    job = await load_batch(visit, job_id)
+    _require_reader(visit, job)
+    if job.is_finished and job.status not in RETRIED_WHEN:
+        raise Conflict(
+            "This batch did not come to its end. Let it go on first, then try again what it refused."
+        )
+    await visit.release()
+    again = await start_retry(visit.rt, visit.ctx, job.id, dedupe_key=_build_retry_key(job.id))
+    async with visit.rt.db.acquire() as conn:
+        started = await find_job(conn, again)
+    if started is None or not may_oversee(visit.ctx, started):
+        raise Conflict("Somebody else has these tried again already.")
+    return await answer_started(visit, again, as_json=document is not None)
+
+
+def _build_retry_key(job_id: UUID) -> str:
+    """One for ever: lines that came in when they were tried again would come in twice the next time."""
+    return f"batch-retry:{job_id}"
+
+
+async def answer_started(visit: Visit, job_id: UUID, *, as_json: bool) -> Response:
+    """Where the batch is followed."""
+    path = f"/batch/{job_id}"
+    if as_json:
+        data = {"batch": {"id": str(job_id), "path": path, "status": f"{path}/status"}}
+        return answer_json(data, 202, {"Location": path})
+    return redirect_after_change(path)
+
+
+# Downloads --------------------------------------------------------------------------------------------------
+
+
+@blueprint.get(f"{PATH}/refused.jsonl")
+async def download_refused(job_id: str) -> Response:
+    """A line for each that was refused, with what is wrong with it; mended, it can be imported."""
+    visit = current_visit()
+    job = await load_batch(visit, job_id)
+    _require_reader(visit, job)
+    if not describe_batch(visit.ctx, job)["refused"]:
+        raise NotFound("Nothing was refused.")
+    return await _send(visit, f"refused-{job.id}.jsonl", _read_refused(visit.rt, job.id))
+
+
+@blueprint.get(f"{PATH}/items.jsonl")
+async def download_items(job_id: str) -> Response:
+    """What an export has written."""
+    visit = current_visit()
+    job = await load_batch(visit, job_id)
+    _require_reader(visit, job)
+    work = read_work(job)
+    if work.operation is None or work.operation.name != "export_items":
+        raise NotFound("This batch leaves nothing to download.")
+    if job.status is not JobStatus.DONE:
+        raise Conflict(
+            "The export did not come to its end." if job.is_finished else "The export is not ready yet."
+        )
+    chunks, size = await measure_output(await visit.conn(), job.id)
+    name = f"items-{job.created:%Y-%m-%d-%H%M}.jsonl"
+    return await _send(visit, name, _read_output(visit.rt, job.id, chunks), size)
+
+
+def _require_reader(visit: Visit, job: Job) -> None:
+    """Raises Forbidden for who may see how far the job is and not what it is about, or may not do the like any more."""
+    operation = read_work(job).operation
+    if not may_read(visit.ctx, job) or (operation is not None and not visit.actor.may(operation.permission)):
+        raise Forbidden("You may not see what this batch is about.")
+
+
+async def _send(visit: Visit, name: str, content: AsyncIterator[bytes], size: int | None = None) -> Response:
+    """Piece by piece: neither the file nor a connection is held while a slow reader takes his time."""
+    await visit.release()
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', **NO_STORE}
+    if size is not None:
+        headers["Content-Length"] = str(size)
+    response = Response(content, headers=headers, content_type=LINES_TYPE)
+    response.timeout = None
+    return response
+
+
+async def _read_output(rt: Runtime, job_id: UUID, chunks: int) -> AsyncIterator[bytes]:
+    for number in range(chunks):
+        async with rt.db.acquire() as conn:
+            chunk = await find_chunk(conn, job_id, "output", number)
+        if chunk is None:
+            # The reader notices, since the file is shorter than it was said to be.
+            raise Unavailable("The export was removed while it was read.")
+        yield chunk.encode()
+
+
+async def _read_refused(rt: Runtime, job_id: UUID) -> AsyncIterator[bytes]:
+    after = 0
+    while True:
+        async with rt.db.acquire() as conn:
+            problems = await list_problems(conn, job_id, after, LINES_AT_ONCE)
+        if not problems:
+            return
+        after = problems[-1].number
+        yield b"".join(
+            write_refused(p.number, p.message, p.content or orjson.dumps({"id": p.ref}).decode()) + b"\n"
+            for p in problems
+        )
