@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from kernel.batch.operation import Operation
 from kernel.batch.operations import find_operation
+from kernel.batch.retry import RETRIED_WHEN
 from kernel.batch.store import Problem
 from kernel.context import Context
 from kernel.item.access import may_view
@@ -24,8 +25,6 @@ VERBS: Final = {
     "reindex": "indexed",
     "refresh_pages": "refreshed",
 }
-# When what was refused can be tried again. A batch that was given up goes on first, and may refuse more.
-RETRIED_WHEN: Final = frozenset({JobStatus.DONE, JobStatus.CANCELLED})
 SIZE_STEP: Final = 1_000
 STATUS_WORDS: Final = {None: "", 1: "published", 0: "drafts"}
 

@@ -8,7 +8,7 @@ import orjson
 from quart import Blueprint, Response, request
 
 from kernel.batch.item_line import write_refused
-from kernel.batch.start import start_retry
+from kernel.batch.retry import find_retry, retry_refused
 from kernel.batch.store import find_chunk, list_problem_heads, list_problems, measure_output
 from kernel.errors import BadInput, Conflict, Forbidden, NotFound, Unavailable
 from kernel.ids import parse_uuid
@@ -17,10 +17,9 @@ from kernel.item_type.load import list_item_types
 from kernel.jobs import RUN_BATCH
 from kernel.ledger.access import may_oversee, may_read
 from kernel.ledger.model import Job, JobStatus
-from kernel.ledger.store import find_job, find_job_id
+from kernel.ledger.store import find_job
 from kernel.runtime import Runtime
 from web.batch_view import (
-    RETRIED_WHEN,
     describe_batch,
     describe_problems,
     describe_status,
@@ -67,8 +66,7 @@ async def show_batch(job_id: str) -> Response:
     rows, next_after = await _list_refused(visit, job, after) if is_open and data["refused"] else ([], 0)
     has_output = is_open and data["operation"] == "export_items" and job.status is JobStatus.DONE
     _, output_bytes = await measure_output(conn, job.id) if has_output else (0, 0)
-    retry_id = await find_job_id(conn, _build_retry_key(job.id)) if data["refused"] else None
-    retry = await find_job(conn, retry_id) if retry_id else None
+    retry = await find_retry(conn, job.id) if data["refused"] else None
     return await show_page(
         "batch.html",
         title=data["title"],
@@ -131,22 +129,16 @@ async def retry_batch(
     visit = current_visit()
     job = await load_batch(visit, job_id)
     _require_reader(visit, job)
-    if job.is_finished and job.status not in RETRIED_WHEN:
-        raise Conflict(
-            "This batch did not come to its end. Let it go on first, then try again what it refused."
-        )
+    work = read_work(job)
+    if work.operation is None:
+        raise BadInput("This batch refused nothing.")
     await visit.release()
-    again = await start_retry(visit.rt, visit.ctx, job.id, dedupe_key=_build_retry_key(job.id))
+    again = await retry_refused(visit.rt, visit.ctx, work.operation, work.arguments, job)
     async with visit.rt.db.acquire() as conn:
         started = await find_job(conn, again)
     if started is None or not may_oversee(visit.ctx, started):
         raise Conflict("Somebody else has these tried again already.")
     return await answer_started(visit, again, as_json=document is not None)
-
-
-def _build_retry_key(job_id: UUID) -> str:
-    """One for ever: lines that came in when they were tried again would come in twice the next time."""
-    return f"batch-retry:{job_id}"
 
 
 async def answer_started(visit: Visit, job_id: UUID, *, as_json: bool) -> Response:
