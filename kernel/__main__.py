@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import click
 
+from kernel.app.batches import export, import_, refresh_pages, reindex
 from kernel.app.command import CommandGroup, open_config, read_server_config, with_kernel
 from kernel.app.cron import cron
 from kernel.app.jobs import jobs
@@ -28,7 +29,7 @@ from kernel.runtime import Runtime
 START_TIMEOUT_S: Final = 60.0
 
 
-@click.group(cls=CommandGroup, commands=[user, role, jobs, cron])
+@click.group(cls=CommandGroup, commands=[user, role, jobs, cron, import_, export, reindex, refresh_pages])
 def main() -> None:
     """Trovato, a content platform. Settings come from the environment: docs/configure.md."""
 

@@ -1,4 +1,4 @@
-"""How many jobs wait, run or gave up, by kind: for the metrics."""
+"""How many jobs wait, run or gave up, by kind, for the metrics; and whether anybody works at all."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -50,3 +50,12 @@ async def count_given_up(conn: Connection) -> dict[tuple[str, str], int]:
         MOST_COUNTED,
     )
     return {(row["kind"], row["status"]): row["count"] for row in rows}
+
+
+async def is_anybody_working(conn: Connection) -> bool:
+    """Whether some worker keeps the lease of a job; read from the index of running jobs alone."""
+    return bool(
+        await conn.fetchval(
+            "SELECT EXISTS (SELECT FROM job WHERE status = 'running' AND lease_until > now())"
+        )
+    )

@@ -1,10 +1,6 @@
 """`trovato jobs`, run as a person runs it: in a process of its own."""
 
-import asyncio
 import json
-import os
-import sys
-from dataclasses import dataclass
 
 import pytest
 
@@ -12,48 +8,11 @@ from kernel.context import Actor
 from kernel.ids import uuid7
 from kernel.jobs import INDEX_ITEM, SAVE_ITEM, SaveItem
 from kernel.user.account import create_user
-from tests.fixtures.database import ROOT
 from tests.fixtures.ledger import EDITOR, claim, get_job, set_job, submit
 
 SECRET = "words of the payload"
 
 pytestmark = pytest.mark.timeout(40)
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    status: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def trovato(ledger):
-    """`await trovato("jobs", "list")`."""
-    config = ledger.config
-    environment = {
-        **os.environ,
-        "DATABASE_URL": config.database_url,
-        "REDIS_URL": config.redis_url,
-        "REDIS_PREFIX": config.redis_prefix,
-        "TROVATO_VAR": str(config.var),
-    }
-
-    async def run(*arguments):
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "kernel",
-            *arguments,
-            cwd=ROOT,
-            env=environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate()
-        return Ran(process.returncode, out.decode(), err.decode())
-
-    return run
 
 
 async def save(ledger, ctx=EDITOR):
