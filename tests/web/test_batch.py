@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+from uuid import UUID
 
 import orjson
 import pytest
@@ -17,6 +19,7 @@ from kernel.batch.start import start_batch
 from kernel.context import Context
 from kernel.form.token import build_form_token
 from kernel.ids import uuid7
+from kernel.item.store import select_items
 from kernel.ledger.wait import wait_for_job
 from kernel.user.load import load_actor
 from tests.fixtures.events import read_events, read_lines
@@ -46,6 +49,23 @@ async def import_lines(site, user, lines=LINES):
 async def make_admin(site, name="root"):
     user = await site.make_user(name, is_admin=True)
     return user, await site.log_in(user)
+
+
+async def add_items(site, user, count, *, title="Item"):
+    """As they are stored, by title."""
+    lines = [{"type": "page", "title": f"{title} {number:03}", "fields": {}} for number in range(count)]
+    await import_lines(site, user, lines)
+    async with site.worker.db.acquire() as conn:
+        ids = await conn.fetch("SELECT id FROM item WHERE title LIKE $1", f"{title} %")
+        items = await select_items(conn, [row["id"] for row in ids])
+    assert len(items) == count
+    return sorted(items, key=lambda item: item.title)
+
+
+async def finish_batch(site, path):
+    """The job of this page, over."""
+    assert re.fullmatch(r"/batch/[0-9a-f-]{36}", path)
+    return await wait_for_job(site.worker.ledger, UUID(path.rpartition("/")[2]), 8)
 
 
 async def press(browser, session, path, form_id, **fields):

@@ -138,10 +138,10 @@ async def retry_batch(
         started = await find_job(conn, again)
     if started is None or not may_oversee(visit.ctx, started):
         raise Conflict("Somebody else has these tried again already.")
-    return await answer_started(visit, again, as_json=document is not None)
+    return answer_started(again, as_json=document is not None)
 
 
-async def answer_started(visit: Visit, job_id: UUID, *, as_json: bool) -> Response:
+def answer_started(job_id: UUID, *, as_json: bool) -> Response:
     """Where the batch is followed."""
     path = f"/batch/{job_id}"
     if as_json:

@@ -22,6 +22,8 @@ from kernel.item_type.model import FieldDefinition, ItemType
 from kernel.render.tree import render_tree
 from kernel.shared.session import Session
 from kernel.stage.model import LIVE_STAGE, Stage
+from web.bulk import ACTIONS, Choice, build_confirm_form
+from web.content_filter import ContentFilter
 
 EDITOR = Actor(UUID(int=7), "Marta Ferri", is_admin=True)
 STRANGER = Actor()
@@ -256,11 +258,13 @@ def make_site_pages():
 def make_admin_pages():
     home, empty_home = common("Dashboard", path="/admin"), common("Dashboard", path="/admin", stage=SPRING)
     table = {**common("Content", path="/admin/content"), "types": TYPES, "filters": NO_FILTERS, "rows": TABLE}
+    table |= {"may_choose": True, "build_id": "a-build-id"}
     nothing = {**table, "rows": [], "pager": NO_PAGER}
     add = common("Add content", path="/item/add")
     yield "dashboard", "admin/dashboard.html", {**home, **DASHBOARD}
     yield "dashboard_empty", "admin/dashboard.html", {**empty_home, **dict.fromkeys(DASHBOARD, ())}
     yield "content", "admin/content.html", {**table, "pager": PAGER}
+    yield "content_read_only", "admin/content.html", {**table, "pager": NO_PAGER, "may_choose": False}
     yield "content_no_match", "admin/content.html", {**nothing, "filters": {**NO_FILTERS, "text": "x"}}
     yield "content_empty", "admin/content.html", nothing
     yield "item_add_choose", "item_add_choose.html", {**add, "types": QUICK_ADD}
@@ -345,6 +349,14 @@ def make_form_pages(renderer):
         "admin/item_form.html",
         {**edit, **form(edit_form, values=values, problems=wrong)},
     )
+    chosen = Choice(ACTIONS["delete"], {item.id: item.revision_id}, ContentFilter(), is_everything=False)
+    everything = Choice(ACTIONS["publish"], {}, ContentFilter(type="blog", text="bread"), is_everything=True)
+    for name, choice, titles in (("listed", chosen, TITLES), ("everything", everything, ())):
+        confirm = build_confirm_form(choice, 1_312, "/admin/content")
+        given = {"titles": titles, "more": 1_306, "type_label": "Blog post" if choice.filter.type else ""}
+        given["filters"] = choice.filter.as_query() if choice.is_everything else {}
+        page = {**common(confirm.title, path="/admin/content/bulk"), **given, **form(confirm)}
+        yield f"content_confirm_{name}", "admin/content_confirm.html", page
     yield "item_delete", "item_delete.html", {**delete, **form(build_item_delete_form(item))}
     yield "login", "user/login.html", {**enter, **form(build_login_form())}
     yield "login_wrong", "user/login.html", {**enter, **form(build_login_form(), problems=refused)}
