@@ -71,16 +71,26 @@ class LaneWorker(Worker):
         if len(self.tasks) >= self.max_jobs:
             self._has_more = True
             return
+        free, place = self.max_jobs - len(self.tasks), 0
+        # What killed workers had begun stands first until their marks expire, so a look goes on behind it.
+        while free > 0:
+            waiting = await self._read_from(place)
+            place += len(waiting)
+            ours = [arq_id for arq_id in waiting if arq_id not in self.tasks]
+            self._has_more = len(ours) > free or len(waiting) == self.queue_read_limit
+            while ours and free > 0:
+                batch, ours = ours[:free], ours[free:]
+                free -= await self._start(batch)
+            if len(waiting) < self.queue_read_limit:
+                return
+
+    async def _read_from(self, place: int) -> list[str]:
+        """As much of the queue as is read at a time, from that place on."""
         async with asyncio.timeout(COMMAND_S):
             waiting: list[bytes] = await self.pool.zrangebyscore(
-                self.queue_name, min="-inf", max="+inf", start=0, num=self.queue_read_limit
+                self.queue_name, min="-inf", max="+inf", start=place, num=self.queue_read_limit
             )
-        ours = [arq_id.decode() for arq_id in waiting if arq_id.decode() not in self.tasks]
-        free = self.max_jobs - len(self.tasks)
-        self._has_more = len(ours) > free
-        while ours and free > 0:
-            batch, ours = ours[:free], ours[free:]
-            free -= await self._start(batch)
+        return [arq_id.decode() for arq_id in waiting]
 
     async def _start(self, arq_ids: list[str]) -> int:
         """Mark these as in progress and start those that nobody else had marked; how many."""

@@ -260,3 +260,16 @@ async def test_a_mark_of_a_killed_worker_does_not_hold_up_the_next_delivery(
     await start_worker({INDEX_ITEM: work}, config)
     job = await wait_for_job(web_ledger, job_id, 5)
     assert (job.status, job.deliveries) == (JobStatus.DONE, 2)
+
+
+async def test_marks_of_many_killed_workers_do_not_stop_a_lane(
+    web_ledger, start_worker, patient, redis_client, redis_prefix
+):
+    """Each kill leaves its deliveries at the head of the queue, marked as in progress until the marks expire."""
+    for number in range(250):
+        left = f"{uuid7()}:1"
+        redis_client.zadd(f"{redis_prefix}:queue:background", {left: number})
+        redis_client.set(f"arq:in-progress:{left}", b"1", px=60_000)
+    await start_worker({INDEX_ITEM: work}, patient)
+    job = await submit_and_wait(web_ledger, EDITOR, INDEX_ITEM, IndexItem([uuid7()]), timeout_s=5)
+    assert job.status is JobStatus.DONE
