@@ -77,7 +77,7 @@ async def count_next_delivery(
     conn: Connection, kind: str, group_key: str, *, trust_queue_s: float, longest_trust_s: float, limit: int
 ) -> list[Record]:
     """Counts another delivery for those of the group that have waited longest: `id, deliveries`. What is trusted to
-    the queue is left alone, each time for longer, as by `count_deliveries`."""
+    the queue is left alone, for as long as `count_deliveries` says."""
     rows: list[Record] = await conn.fetch(
         """
         WITH due AS MATERIALIZED (
@@ -88,7 +88,9 @@ async def count_next_delivery(
             FOR UPDATE SKIP LOCKED
         )
         UPDATE job SET deliveries = deliveries + 1,
-            lease_until = now() + make_interval(secs => least($4, $3 * 2 ^ least(deliveries, 20)))
+            lease_until = now() + make_interval(secs => least(
+                $4, $3 * 2 ^ least(deliveries, 20), greatest($3, extract(epoch FROM now() - run_at)::float8)
+            ))
         FROM due WHERE job.id = due.id
         RETURNING job.id, job.deliveries
         """,

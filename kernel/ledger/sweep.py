@@ -28,7 +28,7 @@ class Swept:
 
     @property
     def was_full(self) -> bool:
-        return _BATCH in (self.expired, self.delivered, self.dropped)
+        return max(self.expired, self.delivered, self.dropped) >= _BATCH
 
 
 async def sweep(ledger: Ledger) -> Swept:

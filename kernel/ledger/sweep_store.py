@@ -55,7 +55,8 @@ async def count_deliveries(
     """Counts another delivery for what is due, unclaimed and not trusted to the queue any more: `id, kind,
     deliveries`.
 
-    A job that waits behind many others is delivered again ever more rarely: a backlog does not feed itself.
+    A job that waits behind many others is delivered again ever more rarely: a backlog does not feed itself. One that
+    was delivered often because it has had many turns is trusted for no longer than it has waited since the last.
     """
     rows: list[Record] = await conn.fetch(
         """
@@ -71,7 +72,9 @@ async def count_deliveries(
             FOR UPDATE SKIP LOCKED
         )
         UPDATE job SET deliveries = deliveries + 1,
-            lease_until = now() + make_interval(secs => least($3, $2 * 2 ^ least(deliveries, 20)))
+            lease_until = now() + make_interval(secs => least(
+                $3, $2 * 2 ^ least(deliveries, 20), greatest($2, extract(epoch FROM now() - run_at)::float8)
+            ))
         FROM due WHERE job.id = due.id
         RETURNING job.id, job.kind, job.deliveries
         """,
@@ -87,12 +90,12 @@ async def list_undropped(
     conn: Connection, older_than_s: float, lease_s: float, limit: int
 ) -> list[tuple[UUID, list[str]]]:
     """Jobs whose cache tags were not dropped after their commit; younger ones are in their worker's hands. A job that
-    goes on has renewed its lease when it committed."""
+    goes on has renewed its lease when it committed; one that waits for its place in a limited kind has none."""
     rows = await conn.fetch(
         """
         SELECT id, drop_tags FROM job
         WHERE drop_tags IS NOT NULL
-            AND coalesce(finished, lease_until - make_interval(secs => $2)) < now() - make_interval(secs => $1)
+            AND coalesce(finished, lease_until - make_interval(secs => $2), run_at) < now() - make_interval(secs => $1)
         LIMIT $3
         """,
         older_than_s,
