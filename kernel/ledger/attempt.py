@@ -46,11 +46,23 @@ class Attempts:
         self._limits = {name: kind.at_once for name, (kind, _) in work.items() if kind.at_once is not None}
         self._free_kinds = [name for name in work if name not in self._limits]
         self._running: dict[UUID, _Attempt] = {}
+        # Those that are about to claim a job count too: what they get has to end or be handed back.
+        self._making = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
     async def make(self, job_id: UUID) -> None:
         """Claim the job and see it through; quiet when it is not to be had. Errors of jobs stay here."""
+        self._making += 1
+        self._idle.clear()
+        try:
+            await self._make(job_id)
+        finally:
+            self._making -= 1
+            if not self._making:
+                self._idle.set()
+
+    async def _make(self, job_id: UUID) -> None:
         ledger, profile = self._ledger, begin_profile()
         job = await outlast_restart(lambda: self._claim(job_id), for_s=ledger.config.lease_s)
         if job is None:
@@ -68,7 +80,6 @@ class Attempts:
                 ledger.cache.metrics.count_pickup(kind.name, max(0.0, waited_s))
             attempt = _Attempt(ledger, job, kind, profile)
             self._running[job.id] = attempt
-            self._idle.clear()
             try:
                 await attempt.make(work)
                 await self._give_turn(kind, job.group_key)
@@ -76,8 +87,6 @@ class Attempts:
                 ledger.cache.metrics.count_job(kind.name, attempt.outcome, profile.elapsed_s)
                 if self._running.get(job.id) is attempt:
                     del self._running[job.id]
-                if not self._running:
-                    self._idle.set()
 
     async def _claim(self, job_id: UUID) -> Job | None:
         lease_s = self._ledger.config.lease_s

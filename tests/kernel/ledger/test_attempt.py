@@ -316,8 +316,8 @@ async def _wait_for_lock(ledger):
     async with ledger.db.acquire() as conn, asyncio.timeout(5):
         while not await conn.fetchval(
             """
-            SELECT count(*) FROM pg_stat_activity
-            WHERE datname = current_database() AND wait_event_type = 'Lock'
+            SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+            WHERE datname = current_database() AND NOT granted
             """
         ):
             await asyncio.sleep(0.01)
