@@ -70,6 +70,7 @@ class Config:
     cron: CronConfig = CronConfig()
 
     max_body_bytes: int = 2_000_000
+    max_upload_bytes: int = 100_000_000
     save_wait_s: float = 2.0
     lease_s: float = 30.0
     sweep_every_s: float = 2.0
@@ -122,6 +123,7 @@ def read_config(env: Mapping[str, str]) -> Config:
         cron=_read_cron(reader),
         log_format=reader.choice("LOG_FORMAT", "auto", ("auto", "json", "console")),  # type: ignore[arg-type]  # one of the choices
         max_body_bytes=int(reader.number("MAX_BODY_BYTES", 2_000_000, 1_000, 1_000_000_000)),
+        max_upload_bytes=int(reader.number("MAX_UPLOAD_BYTES", 100_000_000, 1_000, 1_000_000_000)),
         save_wait_s=reader.number("SAVE_WAIT_S", 2.0, 0.0, 30.0),
         session_ttl_s=reader.number("SESSION_TTL_S", 86_400.0, 60.0, 31_536_000.0),
         secure_cookies=reader.flag("SECURE_COOKIES", site_url.startswith("https://")),

@@ -8,6 +8,7 @@ from kernel.app.scrape import Scrape
 from kernel.profile import begin_profile, find_profile
 from kernel.runtime import Runtime
 from kernel.shared.session import Sessions
+from web.body import bound_bodies
 from web.errors import install_error_handlers
 from web.live import EXTENSION, LiveStreams
 from web.page_cache import MARK, PageCache, PageMark
@@ -25,9 +26,10 @@ from web.routes import (
     stages,
     user,
 )
-from web.routes.admin import content, dashboard
+from web.routes.admin import content, dashboard, tools, transfer
 from web.routes.admin import cron as admin_cron
 from web.routes.admin import jobs as admin_jobs
+from web.transfer_forms import IMPORT_PATH
 from web.visit import cookie_name, open_visit
 
 BLUEPRINTS: Final = (
@@ -45,6 +47,8 @@ BLUEPRINTS: Final = (
     stages.blueprint,
     dashboard.blueprint,
     content.blueprint,
+    tools.blueprint,
+    transfer.blueprint,
     # Last: it answers whatever path is left.
     plugin_pages.blueprint,
 )
@@ -62,13 +66,20 @@ SECURITY_HEADERS: Final = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+# Where a form has a file in it.
+UPLOAD_PATHS: Final = frozenset((IMPORT_PATH,))
 YEAR_S: Final = 31_536_000
 
 
 def create_app(rt: Runtime, live: LiveStreams | None = None) -> Quart:
     """`live` is given by who has to end the streams: a server that stops."""
     app = Quart(__name__, static_folder="static", static_url_path="/static")
-    app.config["MAX_CONTENT_LENGTH"] = rt.config.max_body_bytes
+    bound_bodies(
+        app,
+        body_bytes=rt.config.max_body_bytes,
+        upload_bytes=rt.config.max_upload_bytes,
+        upload_paths=UPLOAD_PATHS,
+    )
     app.extensions["trovato"] = rt
     app.extensions[metrics.EXTENSION] = Scrape(rt)
     app.extensions[EXTENSION] = live or LiveStreams()

@@ -14,6 +14,7 @@ ElementKind = Literal[
     "date",
     "password",
     "hidden",
+    "file",
     "fieldset",
 ]
 
@@ -30,7 +31,8 @@ class Element:
 
     The kind of an element decides the type of its value: text kinds and `select` have a str, `number` an int
     or None, `date` an ISO date (`"2026-03-01"`) or None, `checkbox` a bool, and `formatted` a dict
-    `{"value": str, "format": str}`. `default` has that type too.
+    `{"value": str, "format": str}`. `default` has that type too. A `file` is its name; what is in it is read by whoever
+    takes the form. `accept` names the kinds of files that a browser offers, `maximum` how many bytes one may have.
 
     `max_length` is in characters; `minimum` and `maximum` concern numbers; `options` are those of a select,
     or the formats of a formatted text. A `locked` element is shown but not changed: whatever is sent, its
@@ -53,6 +55,7 @@ class Element:
     autofocus: bool = False
     locked: bool = False
     side: bool = False
+    accept: str = ""
     children: tuple["Element", ...] = ()
 
     @property
@@ -76,6 +79,10 @@ class Form:
     cancel: str = ""
     danger: bool = False
 
+    @property
+    def has_file(self) -> bool:
+        return any(element.kind == "file" for element in self.inputs())
+
     def inputs(self) -> Iterator[Element]:
         """Every element that has a value, also inside fieldsets, in the order in which they are shown."""
         return _inputs(self.elements)
@@ -92,7 +99,7 @@ def _inputs(elements: tuple[Element, ...]) -> Iterator[Element]:
 @dataclass(frozen=True, slots=True)
 class Submission:
     """What somebody sent. `values` holds the good values by element name, `problems` a sentence for every
-    other one (under "" for the form as a whole), `raw` what was typed but for passwords, to show it again."""
+    other one (under "" for the form as a whole), `raw` what was typed but for passwords and files, to show it again."""
 
     values: dict[str, Any]
     problems: dict[str, str]

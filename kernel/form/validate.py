@@ -47,7 +47,8 @@ def read_values(form: Form, submitted: Submitted) -> Submission:
         if element.locked:
             values[element.name] = element.default
             continue
-        if element.kind != "password":
+        # A browser shows neither again.
+        if element.kind not in {"password", "file"}:
             raw[element.name] = _read_raw(element, submitted)
         try:
             values[element.name] = READERS[element.kind](element, submitted)
@@ -192,4 +193,5 @@ READERS: Final[Mapping[ElementKind, Callable[[Element, Submitted], Any]]] = {
     "date": _read_date,
     "password": _read_password,
     "hidden": _read_line,
+    "file": _read_line,
 }

@@ -66,7 +66,22 @@ function watchForms() {
   });
 }
 
+// A file that is too large is told before it is sent; sent, it would be cut off halfway.
+function watchFiles() {
+  const format = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 1 });
+  for (const input of find("file")) {
+    const most = Number(input.dataset.jsMax);
+    input.addEventListener("change", () => {
+      const size = input.files[0]?.size ?? 0;
+      const inMegabytes = (bytes) => `${format.format(bytes / 1e6)} MB`;
+      input.setCustomValidity(size > most ? `This file has ${inMegabytes(size)}; ${inMegabytes(most)} is the most.` : "");
+      input.reportValidity();
+    });
+  }
+}
+
 watchMenus();
 showLocalTimes();
 showFirstProblem();
 watchForms();
+watchFiles();

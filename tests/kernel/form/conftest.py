@@ -47,6 +47,7 @@ ELEMENTS = (
     Element("password", "password", "Password"),
     Element("fieldset", "more", "More", children=(Element("textfield", "note", "Note"),)),
     Element("hidden", "revision", default=""),
+    Element("file", "attachment", "Attachment", accept=".txt", maximum=1_000),
 )
 
 # What a browser sends for it when all is well.
@@ -62,6 +63,7 @@ GOOD = {
     "password": [" open sesame "],
     "note": ["n"],
     "revision": ["r1"],
+    "attachment": ["notes.txt"],
 }
 
 

@@ -82,7 +82,7 @@ def test_what_is_shown_comes_back_as_it_was(renderer, form, session):
     page = show(renderer, form, session, values=VALUES)
     submission = validate_form(form, session, page.sent)
     assert submission.problems == {}
-    assert submission.values == {**VALUES, "password": ""}
+    assert submission.values == {**VALUES, "password": "", "attachment": ""}
     assert len(submission.build_id) == 22
     assert not [tag for tag, _ in page.tags if tag == "script"]
 
@@ -122,6 +122,7 @@ def test_every_visible_field_has_a_label_and_required_ones_say_so(renderer, form
         ("password", ("input", "password")),
         ("note", ("input", "text")),
         ("revision", ("input", "hidden")),
+        ("attachment", ("input", "file")),
     ],
 )
 def test_each_kind_has_its_control(renderer, form, session, name, control):
@@ -227,3 +228,11 @@ def test_everything_of_a_form_is_escaped(renderer, session):
 
 def test_the_good_values_of_this_folder_cover_every_element(form):
     assert {*GOOD} - {"body__format"} == {element.name for element in form.inputs()}
+
+
+def test_a_form_with_a_file_is_sent_in_parts_and_says_how_large_the_file_may_be(renderer, form, session):
+    page = show(renderer, form, session)
+    assert page.find("form", enctype="multipart/form-data")
+    assert page.find("input", type="file")["data-js-max"] == "1000"
+    plain = build_form("example", action="/e", elements=[Element("date", "day", "Day")], submit="Send")
+    assert "enctype" not in show(renderer, plain, session).find("form", action="/e")

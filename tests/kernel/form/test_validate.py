@@ -30,6 +30,7 @@ def test_good_values_are_typed(form, good):
         "password": " open sesame ",
         "note": "n",
         "revision": "r1",
+        "attachment": "notes.txt",
     }
 
 
@@ -43,6 +44,7 @@ def test_nothing_sent_is_every_optional_value_empty_and_every_missing_one_named(
         "password": "",
         "note": "",
         "revision": "",
+        "attachment": "",
     }
     assert submission.problems == {
         "title": "Title is required.",
@@ -161,6 +163,7 @@ def test_what_is_required_is_asked_for_in_every_kind():
         "day": "Day is required.",
         "password": "Password is required.",
         "revision": "revision is required.",
+        "attachment": "Attachment is required.",
     }
 
 

@@ -24,6 +24,7 @@ from kernel.shared.session import Session
 from kernel.stage.model import LIVE_STAGE, Stage
 from web.bulk import ACTIONS, Choice, build_confirm_form
 from web.content_filter import ContentFilter
+from web.transfer_forms import build_export_form, build_import_form
 
 EDITOR = Actor(UUID(int=7), "Marta Ferri", is_admin=True)
 STRANGER = Actor()
@@ -264,6 +265,29 @@ def make_admin_pages():
     yield "dashboard", "admin/dashboard.html", {**home, **DASHBOARD}
     yield "dashboard_empty", "admin/dashboard.html", {**empty_home, **dict.fromkeys(DASHBOARD, ())}
     yield "content", "admin/content.html", {**table, "pager": PAGER}
+    tool = {
+        "name": "import_items",
+        "icon": "upload",
+        "label": "Import content",
+        "text": "Adds items from a file with one on each line.",
+        "button": "Choose a file",
+        "path": "/admin/tools/import",
+        "last": {"at": ITEMS[1].created.isoformat(), "done": 1_996, "refused": 4},
+        "is_running": False,
+        "batch": "",
+    }
+    index = {**tool, "name": "reindex", "icon": "search", "label": "Rebuild the search index", "path": ""}
+    tools = [
+        tool,
+        {**tool, "name": "export_items", "icon": "download", "is_running": True, "batch": "/batch/1"},
+        {**index, "last": None},
+        {**index, "name": "refresh_pages", "icon": "again", "is_running": True},
+    ]
+    yield (
+        "tools",
+        "admin/tools.html",
+        {**common("Tools", path="/admin/tools"), "tools": tools, "build_id": "a-build-id"},
+    )
     yield "content_read_only", "admin/content.html", {**table, "pager": NO_PAGER, "may_choose": False}
     yield "content_no_match", "admin/content.html", {**nothing, "filters": {**NO_FILTERS, "text": "x"}}
     yield "content_empty", "admin/content.html", nothing
@@ -357,6 +381,17 @@ def make_form_pages(renderer):
         given["filters"] = choice.filter.as_query() if choice.is_everything else {}
         page = {**common(confirm.title, path="/admin/content/bulk"), **given, **form(confirm)}
         yield f"content_confirm_{name}", "admin/content_confirm.html", page
+    labels = dict(TYPES)
+    moving = {**common("Import content", path="/admin/tools/import", breadcrumbs=[("Tools", "/admin/tools")])}
+    import_form = build_import_form(labels, 100_000_000)
+    broken = {"file": "This file is compressed. Unpack it first."}
+    yield "import", "admin/import.html", {**moving, "is_live": True, **form(import_form)}
+    yield (
+        "import_wrong",
+        "admin/import.html",
+        {**moving, "is_live": False, **form(import_form, problems=broken)},
+    )
+    yield "export", "admin/export.html", {**moving, "is_live": True, **form(build_export_form(labels))}
     yield "item_delete", "item_delete.html", {**delete, **form(build_item_delete_form(item))}
     yield "login", "user/login.html", {**enter, **form(build_login_form())}
     yield "login_wrong", "user/login.html", {**enter, **form(build_login_form(), problems=refused)}
