@@ -72,7 +72,7 @@ async def idle_site(queue_config, renderer):
 
 
 @asynccontextmanager
-async def running_worker(rt, handlers):
+async def running_worker(rt, handlers=HANDLERS):
     stop = asyncio.Event()
     running = asyncio.create_task(run_worker(rt, handlers, stop, grace_s=0.2))
     try:

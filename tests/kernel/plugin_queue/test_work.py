@@ -1,11 +1,13 @@
 """What a plugin pushes is worked by the plugin: once, in order, again when it failed, and never at others' cost."""
 
+import asyncio
 import json
 import re
 
 import pytest
 from structlog.testing import capture_logs
 
+from kernel.app.open import open_kernel
 from kernel.context import Actor, Context
 from kernel.jobs import WORK_PLUGIN_QUEUE, WorkPluginQueue
 from kernel.ledger.cancel import retry_job
@@ -19,6 +21,7 @@ from kernel.tap.dispatch import dispatch
 from kernel.tap.scope import TapScope
 from kernel.user.store import assign_role, grant_permission, insert_role
 from tests.fixtures.ledger import get_job
+from tests.kernel.plugin_queue.conftest import running_worker
 
 CTX = Context(actor=Actor(), request_id="request-7")
 
@@ -134,6 +137,28 @@ async def test_work_of_a_plugin_that_is_not_there_is_kept_until_it_is_back(site,
         await conn.execute("UPDATE job SET payload = $2 WHERE id = $1", job_id, payload)
     assert await retry_job(site.worker.ledger, job_id)
     assert (await finish(site.web, job_id)).status is JobStatus.DONE
+
+
+async def test_a_plugin_that_is_disabled_finds_its_work_when_it_is_enabled_again(
+    queue_config, renderer, idle_site, database
+):
+    web, start = idle_site
+    job_id = await push(web, "note")
+    async with database.acquire() as conn:
+        await conn.execute("UPDATE system SET status = 0 WHERE name = 'errands'")
+        async with open_kernel(queue_config, role="worker", renderer=renderer) as rt, running_worker(rt):
+            job = await get_job(web.ledger, job_id)
+            async with asyncio.timeout(8):
+                while job.failures == 0:
+                    await asyncio.sleep(0.02)
+                    job = await get_job(web.ledger, job_id)
+        assert job.status is JobStatus.QUEUED
+        assert job.error["message"].startswith("No plugin 'errands' with a queue 'errands' is loaded.")
+        assert job.payload["data"] == {"do": "note"}
+        await conn.execute("UPDATE system SET status = 1 WHERE name = 'errands'")
+    await start()
+    job = await finish(web, job_id)
+    assert (job.status, job.failures, job.error) == (JobStatus.DONE, 1, None)
 
 
 async def test_a_try_that_is_repeated_pushes_nothing_twice(site):
