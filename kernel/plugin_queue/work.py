@@ -17,18 +17,29 @@ _HOPELESS: Final[frozenset[PluginFailure]] = frozenset(
 )
 
 
+class PluginAwayError(WorkFailed):
+    """Nobody is there to do the work, which says nothing about the work."""
+
+    code = "plugin-away"
+
+
 async def run_plugin_queue(rt: Runtime, run: JobRun) -> None:
     """The work of a `work_plugin_queue` job, with the permissions that its actor has by now.
 
-    Raises WorkFailed: the plugin failed, or is not there, which may be so while a release is rolled out.
+    Raises WorkFailed: the plugin failed, or is not there, which may be so while a release is rolled out. Raises
+    LeaseLost.
     """
     work: WorkPluginQueue = run.payload
     queue = rt.plugins.registry.find_queue(work.plugin, work.queue)
     if queue is None:
-        raise WorkFailed(
+        raise PluginAwayError(
             f"No plugin '{work.plugin}' with a queue '{work.queue}' is loaded. Enable it, then try this job again.",
             tries=WORK_PLUGIN_QUEUE.max_attempts,
         )
+    if (run.job.error or {}).get("code") == PluginAwayError.code:
+        # The tries are the plugin's, so while it was away none was used up.
+        async with run.step():
+            pass
     if run.failures >= queue.max_attempts:
         # Workers that died over it have counted too, and it is the plugin who says how often is enough.
         raise WorkFailed(f"It was tried {run.failures} times.", tries=queue.max_attempts)
