@@ -250,13 +250,17 @@ async def clear_drop_tags(conn: Connection, dropped: Mapping[UUID, int]) -> None
 async def mark_failed(
     conn: Connection, job: Job, status: JobStatus, error: Mapping[str, Any], retry_in_s: float
 ) -> bool:
-    """`status` is failed, dead, or queued for another attempt in `retry_in_s`. False when it was over."""
+    """`status` is failed, dead, or queued for another attempt in `retry_in_s`; one that somebody asked to cancel comes
+    back at once, to be marked so. False when it was over."""
     return await _touch(
         conn,
         """
         UPDATE job SET status = $3::text, error = $4,
-            run_at = CASE WHEN $3 = 'queued' THEN now() + make_interval(secs => $5) ELSE run_at END,
-            lease_until = CASE WHEN $3 = 'queued' THEN now() + make_interval(secs => $5) END,
+            run_at = CASE WHEN $3 = 'queued'
+                THEN now() + make_interval(secs => CASE WHEN cancel_requested THEN 0 ELSE $5::float8 END)
+                ELSE run_at END,
+            lease_until = CASE WHEN $3 = 'queued'
+                THEN now() + make_interval(secs => CASE WHEN cancel_requested THEN 0 ELSE $5::float8 END) END,
             failures = failures + 1,
             finished = CASE WHEN $3 = 'queued' THEN NULL ELSE now() END
         WHERE id = $1 AND attempts = $2 AND status = 'running' RETURNING true

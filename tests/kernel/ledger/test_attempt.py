@@ -14,6 +14,7 @@ from kernel.ledger.attempt import Attempts
 from kernel.ledger.cancel import cancel_job
 from kernel.ledger.ledger import JOB_FINISHED
 from kernel.ledger.model import JobStatus
+from kernel.ledger.sweep import sweep
 from tests.fixtures.ledger import EDITOR, Heard, add_effect, claim, count_effects, get_job, set_job, submit
 
 
@@ -225,6 +226,19 @@ async def test_a_cancelled_job_stops_at_once(deaf_ledger, web_ledger):
     stop_listening()
     job = await get_job(deaf_ledger, job_id)
     assert (job.status, job.payload, job.error) == (JobStatus.CANCELLED, {}, None)
+
+
+async def test_a_failure_that_comes_before_the_message_of_the_cancellation_does_not_delay_it(deaf_ledger):
+    async def stumble(run):
+        await set_job(deaf_ledger, run.job.id, "cancel_requested = true, failures = 3")
+        raise ZeroDivisionError
+
+    job = await make(deaf_ledger, stumble)
+    assert (job.status, job.attempts) == (JobStatus.QUEUED, 1)
+    await sweep(deaf_ledger)
+    await attempts_of(deaf_ledger, stumble).make(job.id)
+    job = await get_job(deaf_ledger, job.id)
+    assert (job.status, job.deliveries) == (JobStatus.CANCELLED, 2)
 
 
 @pytest.mark.parametrize("loss", ["cancelled", "taken-over"])
