@@ -34,6 +34,8 @@ class Faults:
         self._redis = asyncio.Lock()
         self._pause = asyncio.Lock()
         self.counts = counts
+        # As (id, attempts) at that moment.
+        self.cut_batches = set()
 
     async def inflict(self):
         """All faults of the plan; returns when the last one has been mended."""
@@ -47,6 +49,8 @@ class Faults:
         match kind:
             case "kill worker":
                 self._kill(self._fleet.workers, "worker kills")
+            case "kill all workers":
+                await self._kill_in_mid_batch()
             case "kill web":
                 self._kill(self._fleet.web, "web kills")
             case "aim":
@@ -78,6 +82,22 @@ class Faults:
         if running:
             self._chance.choice(running).kill()
             self.counts[name] += 1
+
+    async def _kill_in_mid_batch(self):
+        """As when the workers' machine dies: all of them at once, while a batch is between its first slice and its
+        last."""
+        give_up_at = monotonic() + _AIM_S
+        begun = set()
+        while not begun and monotonic() < give_up_at:
+            await asyncio.sleep(_LOOK_S / 5)
+            begun = await self._ask(
+                "SELECT id, attempts FROM job WHERE status = 'running' AND kind = 'run_batch' AND progress_done > 0"
+            )
+        for member in self._fleet.workers:
+            if member.is_running:
+                member.kill()
+                self.counts["worker kills"] += 1
+        self.cut_batches |= begun
 
     async def _pause_any(self, members, name):
         async with self._pause:

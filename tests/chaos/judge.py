@@ -123,6 +123,8 @@ def check_save(request: Asked, revisions: list[Revision], gone: Mapping[str, boo
         )
     if request.is_refused and revisions:
         found.append(Violation("refused and done", f"{request}: told {request.refused}, and it is there"))
+    if request.is_imported and not revisions and request.item not in gone:
+        found.append(Violation("accepted and lost", f"{request}: the imported line is not there"))
     if request.is_accepted:
         item, revision_id = request.accepted[0]
         there = [revision for revision in revisions if (revision.id, revision.item) == (revision_id, item)]

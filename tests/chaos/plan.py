@@ -15,9 +15,11 @@ SAVE_WAIT_S = 1.0
 WEB_PROCESSES = 2
 WORKERS = 3
 
-# How often in two minutes. `aim` pauses a worker in the middle of a save.
+# How often in two minutes. `aim` pauses a worker in the middle of a save; all workers are killed in the middle of a
+# batch.
 FULL = {
-    "kill worker": 26,
+    "kill worker": 20,
+    "kill all workers": 4,
     "kill web": 4,
     "aim": 7,
     "pause worker": 4,
@@ -28,7 +30,8 @@ FULL = {
     "crash postgres": 2,
 }
 SHORT = {
-    "kill worker": 3,
+    "kill worker": 2,
+    "kill all workers": 1,
     "kill web": 1,
     "aim": 1,
     "flush redis": 1,
@@ -49,7 +52,7 @@ class Fault:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`without` names the safeguards that the workers go without. `haste` is the share of items that their editors
-    delete at once. `kept` is a folder for the logs."""
+    delete at once. `lines` are those of one import. `kept` is a folder for the logs."""
 
     seed: int
     seconds: float
@@ -58,6 +61,7 @@ class Plan:
     minimum: dict = field(default_factory=dict)
     without: tuple[str, ...] = ()
     haste: float = 0.1
+    lines: int = 200
     kept: Path | None = None
 
 
@@ -72,6 +76,7 @@ def make_plan(*, seed, seconds, editors, is_short, without=(), kept=None):
         minimum,
         tuple(without),
         haste=0.9 if "fence" in without else 0.1,
+        lines=450 if is_short else 900,
         kept=kept,
     )
 
@@ -85,6 +90,9 @@ def find_minimum(kinds, is_short):
         "postgres restarts": 1 if is_short else 2,
         "takeovers from a paused worker": 1 if is_short else 3,
         "cron slots completed": 5 if is_short else 40,
+        "batches": 1 if is_short else 8,
+        "lines imported": 450 if is_short else 4000,
+        "batches taken up again after a kill": 1 if is_short else 2,
     }
 
 

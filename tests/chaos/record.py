@@ -13,7 +13,8 @@ import orjson
 @dataclass(slots=True)
 class Asked:
     """One request, however often it was sent. `base` is the revision that an update started from. `title` is its own
-    and nobody else's. `is_shared`: others may change the item too, so a conflict is an ordinary answer."""
+    and nobody else's. `is_shared`: others may change the item too, so a conflict is an ordinary answer. `is_imported`:
+    it was a line of an import that said it was through."""
 
     number: int
     act: str
@@ -27,6 +28,7 @@ class Asked:
     accepted: list[tuple[str, str]] = field(default_factory=list)
     refused: list[int] = field(default_factory=list)
     promised: list[str] = field(default_factory=list)
+    is_imported: bool = False
 
     @property
     def is_accepted(self):
@@ -38,7 +40,7 @@ class Asked:
 
     @property
     def is_unknown(self):
-        return not self.accepted and not self.refused
+        return not self.accepted and not self.refused and not self.is_imported
 
     @property
     def told_item(self):
@@ -77,6 +79,8 @@ def read_log(path: Path) -> dict[int, Asked]:
                 request.accepted.append((values["item"], values["revision"]))
             case "refused":
                 request.refused.append(values["status"])
+            case "imported":
+                request.is_imported = True
             case "promised":
                 request.promised.append(values["job"])
     return requests

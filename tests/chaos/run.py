@@ -14,6 +14,7 @@ from kernel.app.prepare import prepare_site
 from kernel.app.processes import PROJECT_ROOT
 from kernel.config import Config
 from kernel.user.account import create_api_token, create_user
+from tests.chaos.batches import Importer, count_takeovers
 from tests.chaos.client import Client
 from tests.chaos.content import check_jobs, check_pages, count_unfinished, read_items, read_revisions
 from tests.chaos.cron import CronLoad, check_cron
@@ -53,6 +54,8 @@ class Run:
     fleet: object = None
     config: Config | None = None
     clients: list = field(default_factory=list)
+    importer: Importer | None = None
+    faults: Faults | None = None
     desk: Desk | None = None
     cron: CronLoad | None = None
     chance: random.Random = field(default_factory=random.Random)
@@ -68,7 +71,7 @@ async def run_chaos(plan, report):
         run.servers = await stack.enter_async_context(open_servers(folder))
         run.config = make_config(run.servers.urls)
         run.cron = CronLoad(run.config)
-        tokens = await prepare(run.config, plan.editors)
+        *tokens, importers_token = await prepare(run.config, plan.editors + 1)
         shape = {"web": WEB_PROCESSES, "workers": WORKERS, "settings": WORKER_SETTINGS}
         run.fleet = await stack.enter_async_context(
             open_fleet(run.config, folder, **shape, without=plan.without)
@@ -77,6 +80,8 @@ async def run_chaos(plan, report):
         stack.callback(log.close)
         run.desk = Desk(log)
         run.clients = await stack.enter_async_context(open_clients(run, tokens))
+        run.importer = open_importer(run, importers_token)
+        stack.push_async_callback(run.importer.close)
         await load(run)
         report("quiet: what was left undone is done")
         await become_quiet(run)
@@ -134,11 +139,16 @@ async def open_clients(run, tokens):
             await client.close()
 
 
+def open_importer(run, token):
+    chance = random.Random(f"{run.plan.seed} importer")
+    return Importer(run.desk, run.fleet.doors, token, run.outcome.counts, chance, lines=run.plan.lines)
+
+
 async def load(run):
     """Editors and readers at work while the faults happen; what was asked is seen through to its end."""
     until = asyncio.Event()
     plan, counts = run.plan, run.outcome.counts
-    faults = Faults(plan, run.servers, run.fleet, counts, run.chance)
+    faults = run.faults = Faults(plan, run.servers, run.fleet, counts, run.chance)
     editors = [
         Editor(run.desk, client, random.Random(f"{plan.seed} editor {number}"), haste=plan.haste)
         for number, client in enumerate(run.clients)
@@ -147,6 +157,7 @@ async def load(run):
     async with asyncio.TaskGroup() as group:
         for editor in editors:
             group.create_task(editor.work(until))
+        group.create_task(run.importer.work(until))
         group.create_task(read_pages(run.fleet.doors, run.desk, run.chance, counts, until))
         group.create_task(run.cron.ask(until))
         group.create_task(faults.deliver_again(run.config, until))
@@ -180,6 +191,8 @@ async def judge_run(run, log):
     counts = run.outcome.counts
     found = judge(requests, items, revisions) + await check_jobs(conn)
     found += await check_cron(conn, run.cron.asked, counts)
+    found += run.importer.violations
+    counts["batches taken up again after a kill"] = await count_takeovers(conn, run.faults.cut_batches)
     await conn.close()
     gone = [item for item, is_certain in find_deleted(requests.values()).items() if is_certain]
     found += await check_pages(run.fleet.doors, items, gone, run.chance)

@@ -6,7 +6,7 @@ Functions of the product are replaced here and nowhere else in the suite: not to
 import asyncio
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from kernel.ledger import store
 from kernel.ledger.model import Job
@@ -81,10 +81,20 @@ def _take_out_tags():
     JobRun._drop = drop
 
 
+def _take_out_checkpoint():
+    begin = JobRun.__init__
+
+    def begin_anew(run, ledger, job, payload):
+        begin(run, ledger, replace(job, cursor=None, progress_done=0), payload)
+
+    JobRun.__init__ = begin_anew
+
+
 SABOTAGES = {
     "fence": Sabotage("an attempt that is over may still write", _take_out_fence),
     "claim": Sabotage("a job is claimed whatever its status is", _take_out_claim),
     "sweeper": Sabotage("nobody repeats what was left undone", _take_out_sweeper),
     "follow-ups": Sabotage("follow-up jobs are published and not inserted", _take_out_follow_ups),
+    "checkpoint": Sabotage("a batch that is taken up again begins anew", _take_out_checkpoint),
     "tags": Sabotage("cache tags are not dropped", _take_out_tags),
 }

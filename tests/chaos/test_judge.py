@@ -18,6 +18,8 @@ FIRST = Revision("r1", "i", "One", "first")
 SECOND = Revision("r2", "i", "Two", "second")
 # A second save of the update, as two workers make it.
 TWIN = Revision("r3", "i", "Two", "second")
+IMPORT = Asked(5, "import", "blog", title="One", text="first", day="2026-05-02", is_imported=True)
+LINE = replace(ITEM, title="One", text="first", day="2026-05-02", current="r1", months=frozenset({"may"}))
 THIRD = Asked(4, "update", "blog", "i", "r1", title="Three", text="third", day="", accepted=[("i", "r3")])
 FORK = Revision("r3", "i", "Three", "third")
 
@@ -42,10 +44,28 @@ def find_kinds(requests, items, revisions):
             [ITEM],
             [FIRST, SECOND],
         ),
+        ([IMPORT], [LINE], [FIRST]),
+        # An import that was never answered, or never came to its end.
+        ([replace(IMPORT, is_imported=False)], [], []),
+        ([replace(IMPORT, is_imported=False)], [LINE], [FIRST]),
+        # Its id was named, and it is deleted again.
+        ([replace(IMPORT, item="i"), DELETE], [], []),
         # Asked again, told the same.
         ([replace(CREATE, accepted=2 * CREATE.accepted), UPDATE], [ITEM], [FIRST, SECOND]),
     ],
-    ids=["saved", "deleted", "unknown-done", "unknown-deleted", "unknown-not-done", "conflict", "repeated"],
+    ids=[
+        "saved",
+        "deleted",
+        "unknown-done",
+        "unknown-deleted",
+        "unknown-not-done",
+        "conflict",
+        "imported",
+        "unknown-not-in",
+        "unknown-in",
+        "imported-deleted",
+        "repeated",
+    ],
 )
 def test_what_is_as_it_was_told_is_no_violation(requests, items, revisions):
     assert judge({request.number: request for request in requests}, items, revisions) == []
@@ -100,6 +120,13 @@ def test_what_is_as_it_was_told_is_no_violation(requests, items, revisions):
             [FIRST, SECOND],
             ["two answers"],
         ),
+        ([IMPORT], [], [], ["accepted and lost"]),
+        (
+            [IMPORT],
+            [LINE, replace(LINE, id="k", current="r9")],
+            [FIRST, Revision("r9", "k", "One", "first")],
+            ["happened twice"],
+        ),
     ],
     ids=[
         "lost create",
@@ -118,6 +145,8 @@ def test_what_is_as_it_was_told_is_no_violation(requests, items, revisions):
         "refused without a reason",
         "accepted and refused",
         "two items for one request",
+        "lost line",
+        "line that came in twice",
     ],
 )
 def test_what_differs_is_found(requests, items, revisions, kinds):
@@ -143,8 +172,10 @@ def test_the_log_gives_back_what_was_asked_and_told(tmp_path):
     log.write(2, "refused", status=404, text="")
     log.write(3, "asked", act="delete", item="k")
     log.write(3, "given up")
+    log.write(4, "asked", act="import", title="L")
+    log.write(4, "imported")
     log.close()
     requests = read_log(tmp_path / "clients")
     assert requests[1] == Asked(1, **asked, accepted=[("i", "r2")], promised=["j"])
-    assert [request.is_refused for request in requests.values()] == [False, True, False]
-    assert [request.is_unknown for request in requests.values()] == [False, False, True]
+    assert [request.is_refused for request in requests.values()] == [False, True, False, False]
+    assert [request.is_unknown for request in requests.values()] == [False, False, True, False]
