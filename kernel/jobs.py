@@ -151,7 +151,8 @@ RUN_CRON: Final = JobKind(
     RunCron,
     "background",
     1_800,
-    3,
+    # More than a slot has, so that a task whose workers die costs itself alone and not the tasks after it.
+    5,
     "a task whose slot is done is not run again",
     priority=1,
     at_once=1,
