@@ -139,7 +139,7 @@ def show_size(number: float) -> str:
         if number < SIZE_STEP:
             return f"{number:.0f} {unit}"
         number /= SIZE_STEP
-    return f"{number:,.1f} MB"
+    return f"{round(number, 1):,g} MB"
 
 
 def _percent(job: Job) -> int:

@@ -79,7 +79,7 @@ def describe_line(ctx: Context, line: JobLine) -> dict[str, Any]:
         "kind": line.kind,
         "title": _name_batch(line) or _title(line.kind, line.title if is_open else None),
         "page": PAGES.get(line.kind, "/job/{id}?details=1").format(id=line.id),
-        "actor": line.actor_name,
+        "actor": line.actor_name or ("" if line.session_key else "The site"),
         "status": str(line.status),
         "is_finished": line.status not in UNFINISHED,
         "succeeded": line.status is JobStatus.DONE and line.outcome not in REFUSED,

@@ -70,6 +70,7 @@ async def show_batch(job_id: str) -> Response:
     return await show_page(
         "batch.html",
         title=data["title"],
+        breadcrumbs=[("My jobs", "/jobs")],
         batch=data,
         is_open=is_open,
         subject=describe_subject(work, types) if is_open and work.operation else "",
@@ -79,7 +80,7 @@ async def show_batch(job_id: str) -> Response:
         after=after,
         next_after=next_after,
         output_size=show_size(output_bytes),
-        has_output=has_output,
+        has_output=output_bytes > 0,
         request_of=job.request_id,
     )
 

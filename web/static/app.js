@@ -29,11 +29,18 @@ function showLocalTimes() {
 
 // After a complaint the reader goes on at the first field that it is about.
 function showFirstProblem() {
-  const summary = document.querySelector(".form-summary");
+  const summary = document.querySelector("form .form-summary");
   if (!summary) return;
   const field = document.querySelector('[aria-invalid="true"]');
   if (field) field.focus({ preventScroll: true });
   (field?.closest(".form-item") ?? summary).scrollIntoView({ block: "center" });
+}
+
+// On a narrow screen the navigation is a strip; it begins where the reader is.
+function showCurrentPlace() {
+  const side = document.querySelector(".side");
+  const link = side?.querySelector("[aria-current]");
+  if (link) side.scrollLeft += link.getBoundingClientRect().right - side.getBoundingClientRect().right + side.clientWidth / 3;
 }
 
 // Pressing a button twice sends once; leaving a changed item asks first.
@@ -83,5 +90,6 @@ function watchFiles() {
 watchMenus();
 showLocalTimes();
 showFirstProblem();
+showCurrentPlace();
 watchForms();
 watchFiles();
