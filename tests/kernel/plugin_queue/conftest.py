@@ -1,6 +1,7 @@
-"""A site with two plugins that put work off: `errands`, and `rivals`, which is the same under another name."""
+"""A site with plugins that put work off: `errands`, `rivals`, which is the same, and the example of the README."""
 
 import asyncio
+import re
 import shutil
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -20,19 +21,31 @@ from workers.handlers import HANDLERS
 from workers.worker import run_worker
 
 SOURCE = ROOT / "tests" / "wasm" / "errands"
-NAMES = ("errands", "rivals")
+
+
+def read_example(language, having):
+    """The block of plugins/README.md in that language that has this text in it."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / "plugins" / "README.md").read_text(), re.DOTALL)
+    (block,) = (block for block in blocks if having in block)
+    return block
+
+
+def list_sources():
+    """Name, manifest and code of each plugin."""
+    manifest, code = (SOURCE / "errands.info.toml").read_text(), (SOURCE / "errands.py").read_text()
+    for name in ("errands", "rivals"):
+        yield name, manifest.replace('"errands"', f'"{name}"'), code.replace("/errands/", f"/{name}/")
+    yield "reminders", read_example("toml", 'name = "reminders"'), read_example("python", "def queue_worker")
 
 
 @pytest.fixture(scope="session")
 def plugins_folder(fixture_wasm, tmp_path_factory):
     folder = tmp_path_factory.mktemp("plugins")
-    for name in NAMES:
+    for name, manifest, code in list_sources():
         place = folder / name
         place.mkdir()
-        manifest = (SOURCE / "errands.info.toml").read_text().replace('"errands"', f'"{name}"')
         (place / f"{name}.info.toml").write_text(manifest)
-        source = (SOURCE / "errands.py").read_text().replace("/errands/", f"/{name}/")
-        (place / f"{name}.py").write_text(source)
+        (place / f"{name}.py").write_text(code)
         wasm = VAR / f"{name}_of_queues.wasm"
         build_plugin(place, name, wasm, cache_dir=VAR / "native")
         shutil.copy(wasm, place / f"{name}.wasm")
@@ -41,7 +54,7 @@ def plugins_folder(fixture_wasm, tmp_path_factory):
 
 @pytest.fixture
 async def queue_config(config, plugins_folder):
-    """Both enabled. Native code is the same for every test, so that it is compiled once."""
+    """All of them enabled. Native code is the same for every test, so that it is compiled once."""
     ready = replace(config, plugins_dir=plugins_folder, var=ROOT / "var" / "test", lease_s=30.0)
     db = await Database.open(ready.url_for_role("worker"), role="worker", max_size=1)
     async with db.transaction() as tx:
