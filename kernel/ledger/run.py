@@ -134,15 +134,19 @@ class JobRun:
         await self._spread_news(step)
 
     async def pause(self) -> None:
-        """Let others have the slot: the job goes back to the queue, behind what waits there, and its next attempt
+        """Let others have the slot: the job goes to the queue again, behind what waits there, and its next attempt
         begins at the checkpoint. To be called last. Raises LeaseLost."""
         self._refuse_inside()
+        kind, sweep_s = JOB_KINDS[self.job.kind], self._ledger.config.sweep_every_s
+        # Of a limited kind, the end of this attempt calls whoever of its group has waited longest, which may be this.
+        is_queued_here = kind.at_once is None
         async with self._row, self._ledger.db.acquire() as conn:
-            number = await hand_back(conn, self.job, self._ledger.config.sweep_every_s)
+            number = await hand_back(conn, self.job, sweep_s if is_queued_here else 0.0)
             if number is None:
                 raise LeaseLost("This attempt is over.")
             self.is_paused = True
-        await self._ledger.queue.put(self.job.id, number, JOB_KINDS[self.job.kind])
+        if is_queued_here:
+            await self._ledger.queue.put(self.job.id, number, kind)
 
     @asynccontextmanager
     async def finish(self) -> AsyncIterator[Finish]:

@@ -194,6 +194,39 @@ async def test_the_end_of_a_job_is_the_turn_of_the_one_that_waited_longest(ledge
     assert str(third) in {entry for entry, _ in on_queue()}
 
 
+async def test_a_job_that_pauses_lets_those_of_its_group_go_first(ledger, on_queue, take_off):
+    """Long ones that go on and on would otherwise keep every place, since each would be back before its successor."""
+
+    async def go_on(run):
+        await run.pause()
+
+    jobs = await submit_many(ledger, AT_ONCE + 1)
+    take_off()
+    attempts = attempts_of(ledger, go_on)
+    order = []
+    for job_id in jobs[1:AT_ONCE]:
+        assert await claim(ledger.db, job_id)
+    waiting = jobs[0]
+    for _ in range(4):
+        order.append(waiting)
+        await attempts.make(waiting)
+        ((given, _),) = on_queue()
+        take_off()
+        waiting = next(job_id for job_id in jobs if str(job_id) == given)
+    assert order == [jobs[0], jobs[-1], jobs[0], jobs[-1]]
+
+
+async def test_a_job_that_pauses_alone_is_back_at_once(ledger, on_queue, take_off):
+    async def go_on(run):
+        await run.pause()
+
+    (job_id,) = await submit_many(ledger, 1)
+    take_off()
+    await attempts_of(ledger, go_on).make(job_id)
+    ((given, number),) = on_queue()
+    assert (given, number) == (str(job_id), (await get_job(ledger, job_id)).deliveries)
+
+
 async def test_an_unlimited_kind_gives_no_turn(ledger, on_queue, take_off):
     jobs = [await submit(ledger) for _ in range(2)]
     take_off()
