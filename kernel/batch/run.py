@@ -35,10 +35,10 @@ async def run_batch(rt: Runtime, run: JobRun) -> None:
             part.step.total, part.place = beginning.total, beginning.place
     turn_ends = monotonic() + TURN_S
     while not batch.is_over:
-        if monotonic() >= turn_ends:
+        await operation.work(rt, batch)
+        if not batch.is_over and monotonic() >= turn_ends:
             await run.pause()
             return
-        await operation.work(rt, batch)
     async with run.finish() as finish:
         finish.result = {**_describe(batch), "outcome": "done"}
         await note_last_run(finish.conn, operation.name, batch.id, finish.result)

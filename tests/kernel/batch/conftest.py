@@ -1,8 +1,12 @@
 """A site without plugins, the batches of which are done in the test's own process."""
 
+import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from uuid import UUID
 
+import asyncpg
 import orjson
 import pytest
 
@@ -15,8 +19,9 @@ from kernel.batch.store import list_problems
 from kernel.context import Actor, Context
 from kernel.jobs import RUN_BATCH
 from kernel.ledger.attempt import Attempts
+from kernel.ledger.sweep import sweep
 from kernel.user.account import create_user
-from tests.fixtures.ledger import get_job
+from tests.fixtures.ledger import get_job, set_job
 
 FIELDS = [
     {"name": "field_body", "label": "Body", "kind": "text_long"},
@@ -50,6 +55,61 @@ class BatchSite:
             assert job.error is None, job.error
             job = await self.attempt(job.id)
         return job
+
+    async def die(self, job_id, when):
+        """An attempt whose process is gone as soon as `when()` returns."""
+        attempt = asyncio.create_task(self.attempt(job_id))
+        try:
+            await when()
+        finally:
+            attempt.cancel()
+            await asyncio.gather(attempt, return_exceptions=True)
+
+    async def give_up_lease(self, job_id):
+        """Of an attempt that is gone, so that another can be made."""
+        await set_job(self.rt.ledger, job_id, "lease_until = now() - interval '1 ms'")
+        await sweep(self.rt.ledger)
+
+    @asynccontextmanager
+    async def holding(self, statement, *values):
+        """Another transaction that holds what the statement locks, and is rolled back."""
+        async with self.rt.db.acquire() as conn:
+            transaction = conn.transaction()
+            await transaction.start()
+            await conn.execute(statement, *values)
+            try:
+                yield
+            finally:
+                await transaction.rollback()
+
+    def holding_id(self, item_id):
+        """Whoever inserts an item with this id waits."""
+        return self.holding(
+            "INSERT INTO item (id, current_revision_id, type, title, author_id) VALUES ($1, $1, 'note', '', $2)",
+            UUID(item_id),
+            self.ctx.actor.id,
+        )
+
+    async def until_waiting(self, statement):
+        """Until one of this kind waits for a lock that another transaction holds. Asked as the tests' superuser: others
+        are not told."""
+        conn = await asyncpg.connect(self.rt.config.database_url)
+        try:
+            async with asyncio.timeout(8):
+                while not await conn.fetchval(
+                    "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
+                    " AND wait_event_type = 'Lock' AND query ILIKE '%' || $1 || '%')",
+                    statement,
+                ):
+                    await asyncio.sleep(0.005)
+        finally:
+            await conn.close()
+
+    async def until_inserting(self):
+        await self.until_waiting("INSERT INTO item ")
+
+    async def titles(self):
+        return [row["title"] for row in await self.fetch("SELECT title FROM item ORDER BY id")]
 
     async def import_lines(self, lines, *, ctx=None, **arguments):
         """Lines are texts, or what is written as JSON."""

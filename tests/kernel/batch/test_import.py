@@ -1,5 +1,6 @@
 """Items come in from lines of JSON; whatever is wrong with a line is told, and costs no other line."""
 
+import asyncio
 import io
 from uuid import UUID
 
@@ -114,6 +115,13 @@ BAD_LINES = {
         "created must be a moment with its time zone",
     ),
     "unknown-author": ({**NOTE, "author": "nobody here"}, "There is no account 'nobody here'."),
+    "author-with-nul": ({**NOTE, "author": "a\x00b"}, "author must be the name of an account."),
+    "format-with-nul": (
+        {**NOTE, "fields": {**NOTE["fields"], "field_body": {"value": "x", "format": "\x00"}}},
+        "field_body: The text format must be one of",
+    ),
+    "value-with-nul": ({**NOTE, "fields": {"field_place": "\x00"}}, "field_place: Place holds a character"),
+    "type-with-nul": ({**NOTE, "type": "\x00"}, "There is no item type '\\x00'."),
     "author-is-a-list": ({**NOTE, "author": []}, "author must be the name of an account."),
 }
 
@@ -200,6 +208,52 @@ async def test_the_refused_lines_alone_are_tried_again(site):
     assert (again.result["done"], again.result["refused"]) == (2, 1)
     assert [number for number, _ in await site.problems(again)] == [3]
     assert await site.fetch_value("SELECT count(*) FROM item") == 4
+
+
+async def test_lines_without_an_id_come_in_once_however_often_they_are_tried(site):
+    """Two who press the button at the same moment, and one who does it again afterwards; also over two rounds."""
+    poem = {"type": "poem", "title": "A poem", "fields": {}}
+    first = await site.import_lines([build_note(1), poem, {**poem, "title": "Another"}])
+    second = await site.run(IMPORT_ITEMS, ImportItems(count=2, retry_of=first.id))
+    assert second.result["refused"] == 2
+    await site.fetch("INSERT INTO item_type (type, label) VALUES ('poem', 'Poem')")
+    await site.rt.cache.drop(["item_types"])
+    again = [ImportItems(count=2, retry_of=job.id) for job in (first, second)]
+    started = [await site.start(IMPORT_ITEMS, arguments) for arguments in again]
+    jobs = await asyncio.gather(*map(site.attempt, started))
+    assert sorted(job.result["done"] for job in jobs) == [0, 2]
+    (late,) = [job for job in jobs if job.result["done"] == 0]
+    assert await site.problems(late) == [(2, "This line came in before."), (3, "This line came in before.")]
+    assert await site.titles() == ["Note 1", "A poem", "Another"]
+
+
+async def test_two_imports_of_the_same_ids_at_once_in_opposite_orders_both_end(site):
+    lines = [build_note(number, id=str(uuid7())) for number in range(150)]
+    texts = [orjson.dumps(line).decode() for line in lines]
+    started = [
+        await site.start(IMPORT_ITEMS, ImportItems(150), chunks=build_chunks(given))
+        for given in (texts, texts[::-1])
+    ]
+    jobs = await asyncio.gather(*map(site.attempt, started))
+    assert [(job.status, job.failures) for job in jobs] == [(JobStatus.DONE, 0)] * 2
+    assert sum(job.result["done"] for job in jobs) == sum(job.result["refused"] for job in jobs) == 150
+    assert await site.fetch_value("SELECT count(*) FROM item_revision") == 150
+
+
+async def test_plugins_that_take_their_time_make_slices_short_and_cost_no_line(site, monkeypatch):
+    monkeypatch.setattr("kernel.batch.import_items.PREPARE_S", 0.0)
+    monkeypatch.setattr("kernel.batch.run.TURN_S", 0.0)
+    lines = [build_note(1), "x", build_note(3), build_note(4), "y", ""]
+    texts = [line if isinstance(line, str) else orjson.dumps(line).decode() for line in lines]
+    job_id = await site.start(IMPORT_ITEMS, ImportItems(6), chunks=build_chunks(texts))
+    done = []
+    while not (job := await site.attempt(job_id)).is_finished:
+        done.append(job.progress_done)
+    assert done == [1, 3, 4, 5]
+    assert (job.result["done"], job.result["refused"]) == (3, 2)
+    assert [number for number, _ in await site.problems(job)] == [2, 5]
+    assert await site.titles() == ["Note 1", "Note 3", "Note 4"]
+    assert await site.fetch_value("SELECT count(*) FROM job_chunk") == 0
 
 
 def read(data):
