@@ -1,7 +1,6 @@
 """A person follows work that goes on elsewhere: on the page of a job and in a list, with scripts and without."""
 
 import asyncio
-from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import psutil
@@ -12,41 +11,9 @@ from kernel.context import Actor, Context
 from kernel.ids import uuid7
 from kernel.jobs import RECORD_LOGIN, SAVE_ITEM, RecordLogin, SaveItem
 from kernel.ledger.run import JobRun
-from kernel.shared.connection import Shared
-from kernel.shared.session import Sessions
 from tests.fixtures.ledger import claim, get_job, set_job, submit
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-async def session_id(site_config, person):
-    shared = await Shared.open(site_config.redis_url, site_config.redis_prefix)
-    session = await Sessions(shared, 600).create(user_id=person.id)
-    await shared.close()
-    return session.id
-
-
-@pytest.fixture
-def open_page(browser, session_id):
-    """`async with open_page(site) as page`: logged in; complaints of the browser fail the test, but those forgiven."""
-
-    @asynccontextmanager
-    async def open_it(site, *, forgiven=(), **options):
-        base = f"http://127.0.0.1:{site.port}"
-        context = await browser.new_context(base_url=base, **options)
-        await context.add_cookies([{"name": "trovato", "value": session_id, "url": base, "httpOnly": True}])
-        page = await context.new_page()
-        complaints = []
-        page.on(
-            "console", lambda message: complaints.append(message.text) if message.type == "error" else None
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        yield page
-        await context.close()
-        assert [text for text in complaints if not any(word in text for word in forgiven)] == []
-
-    return open_it
 
 
 async def save(ledger, person, **options):
