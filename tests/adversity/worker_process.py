@@ -1,4 +1,5 @@
-"""A real worker process with handlers that stop where a test wants to kill it: `worker_process.py CONFIG HANDLER`.
+"""A real worker process with handlers that stop where a test wants to kill it, or with the shipped one of batches:
+`worker_process.py CONFIG HANDLER`.
 
 It prints a line when something has happened: `ready`, `started ID`, `effect ID`, `committed`.
 """
@@ -13,8 +14,9 @@ import orjson
 import uvloop
 
 from kernel.app.open import open_kernel
+from kernel.batch.run import run_batch
 from kernel.config import Config
-from kernel.jobs import INDEX_ITEM, SAVE_ITEM
+from kernel.jobs import INDEX_ITEM, RUN_BATCH, SAVE_ITEM
 from kernel.log import configure_logging
 from tests.fixtures.ledger import add_effect
 from workers.worker import run_worker
@@ -72,7 +74,12 @@ async def main(config, name):
         if name == "stop-after-commit":
             rt = replace(opened, ledger=replace(opened.ledger, cache=StoppingCache()))
         say("ready")
-        await run_worker(rt, {INDEX_ITEM: HANDLERS[name], SAVE_ITEM: HANDLERS[name]}, stop, grace_s=0.3)
+        handlers = (
+            {RUN_BATCH: run_batch}
+            if name == "batch"
+            else dict.fromkeys((INDEX_ITEM, SAVE_ITEM), HANDLERS[name])
+        )
+        await run_worker(rt, handlers, stop, grace_s=0.3)
 
 
 def read_config(text):
