@@ -126,7 +126,9 @@ async def test_a_full_queue_says_so_and_leaves_other_plugins_alone(push, ledger)
     assert await push() is not None
 
 
-async def test_a_job_that_is_tried_again_pushes_the_same_once_and_alike_as_often_as_it_did(push, workshop, ledger):
+async def test_a_job_that_is_tried_again_pushes_the_same_once_and_alike_as_often_as_it_did(
+    push, workshop, ledger
+):
     sender = await workshop.load("sender")
     plugins = PluginSet(registry=TapRegistry((sender,), {}, QUEUES))
     job_id, tries = uuid7(), []
