@@ -18,6 +18,7 @@ SECTIONS = {
     "scale": "the ledger beside a million finished jobs",
     "cache": "the caches",
     "site": "a whole site",
+    "import": "an import, alone and beside an editor",
 }
 
 
