@@ -10,7 +10,6 @@ from kernel.batch.selection import Selection
 from kernel.batch.start import start_batch
 from kernel.batch.store import count_problems
 from kernel.context import Context
-from kernel.db.pool import Connection
 from kernel.errors import BadInput, Conflict
 from kernel.ledger.model import Job, JobStatus
 from kernel.ledger.store import find_job, find_job_id
@@ -34,27 +33,28 @@ async def retry_refused(
         raise Conflict("This batch has not come to its end. What it refuses can be tried again when it has.")
     async with rt.db.acquire() as conn:
         refused = await count_problems(conn, job.id)
-        key, _ = await _follow(conn, job.id)
+    key, _ = await _follow(rt, job.id)
     if not refused:
         raise BadInput("This batch refused nothing.")
     again = _build_arguments(operation, arguments, job.id, refused)
     return await start_batch(rt, ctx, operation, again, dedupe_key=key)
 
 
-async def find_retry(conn: Connection, job_id: UUID) -> Job | None:
+async def find_retry(rt: Runtime, job_id: UUID) -> Job | None:
     """The batch that tries again, or has tried again, what this one refused."""
-    _, retry = await _follow(conn, job_id)
+    _, retry = await _follow(rt, job_id)
     return retry
 
 
-async def _follow(conn: Connection, job_id: UUID) -> tuple[str, Job | None]:
+async def _follow(rt: Runtime, job_id: UUID) -> tuple[str, Job | None]:
     """The key of the retry that counts, and its job; one that was cancelled or given up makes room for another."""
     key = f"batch-retry:{job_id}"
-    while (retry_id := await find_job_id(conn, key)) is not None:
-        retry = await find_job(conn, retry_id)
-        if retry is None or not retry.is_finished or retry.status is JobStatus.DONE:
-            return key, retry
-        key = f"batch-retry:{job_id}:{retry_id}"
+    async with rt.db.acquire() as conn:
+        while (retry_id := await find_job_id(conn, key)) is not None:
+            retry = await find_job(conn, retry_id)
+            if retry is None or not retry.is_finished or retry.status is JobStatus.DONE:
+                return key, retry
+            key = f"batch-retry:{job_id}:{retry_id}"
     return key, None
 
 

@@ -8,7 +8,6 @@ from uuid import UUID
 from kernel.batch.lines import split_chunk
 from kernel.batch.operation import Batch, Beginning
 from kernel.batch.store import count_matching, find_chunk, find_last_id, list_matching, list_problems
-from kernel.db.pool import Connection
 from kernel.gather.compile import escape_like
 from kernel.ids import first_uuid7, parse_uuid
 from kernel.item.model import Item
@@ -72,9 +71,10 @@ def write_listed(item_id: UUID, revision_id: UUID | None) -> str:
     return f"{item_id} {revision_id or '-'}"
 
 
-async def count_selected(conn: Connection, selection: Selection) -> int:
+async def count_selected(rt: Runtime, selection: Selection) -> int:
     """How many items a filter finds now."""
-    return await count_matching(conn, selection.types, selection.status, _pattern(selection))
+    async with rt.db.acquire() as conn:
+        return await count_matching(conn, selection.types, selection.status, _pattern(selection))
 
 
 async def begin_selection(rt: Runtime, batch: Batch) -> Beginning:
@@ -85,7 +85,7 @@ async def begin_selection(rt: Runtime, batch: Batch) -> Beginning:
         return Beginning(selection.retried, {"seen": 0, "after": 0})
     async with rt.db.acquire() as conn:
         until = await find_last_id(conn)
-        total = await count_selected(conn, selection)
+    total = await count_selected(rt, selection)
     return Beginning(total, {"seen": 0, "after": None, "until": str(until) if until else None})
 
 

@@ -168,10 +168,12 @@ async def test_who_may_not_do_the_like_any_more_reads_nothing_of_it_either(site)
     job = await import_lines(site, ada)
     async with site.client(cookie=session.id) as browser:
         assert (await browser.get(f"/batch/{job.id}/refused.jsonl")).status_code == 200
+        assert "words of a line" in (await browser.get(f"/batch/{job.id}")).text
         async with site.worker.db.transaction() as tx:
             await tx.conn.execute("DELETE FROM role_permission WHERE permission = 'administer content'")
         await site.worker.cache.drop([PERMISSIONS_TAG])
         assert (await browser.get(f"/batch/{job.id}/refused.jsonl")).status_code == 403
+        assert "words of a line" not in (await browser.get(f"/batch/{job.id}")).text
         assert (await press(browser, session, f"/batch/{job.id}/retry", "batch_retry")).status_code == 403
 
 

@@ -58,15 +58,16 @@ async def show_batch(job_id: str) -> Response:
     visit = current_visit()
     job = await load_batch(visit, job_id)
     data = describe_batch(visit.ctx, job)
-    is_open = may_read(visit.ctx, job)
+    is_open = _is_reader(visit, job)
     after = _read_after(request.args.get("after", "0"))
     work = read_work(job)
+    # Who holds a connection must not wait for another one.
+    await visit.release()
     types = {t.type: t.label for t in await list_item_types(visit.rt, visit.ctx)}
-    conn = await visit.conn()
+    retry = await find_retry(visit.rt, job.id) if data["refused"] else None
     rows, next_after = await _list_refused(visit, job, after) if is_open and data["refused"] else ([], 0)
     has_output = is_open and data["operation"] == "export_items" and job.status is JobStatus.DONE
-    _, output_bytes = await measure_output(conn, job.id) if has_output else (0, 0)
-    retry = await find_retry(conn, job.id) if data["refused"] else None
+    _, output_bytes = await measure_output(await visit.conn(), job.id) if has_output else (0, 0)
     return await show_page(
         "batch.html",
         title=data["title"],
@@ -183,10 +184,15 @@ async def download_items(job_id: str) -> Response:
     return await _send(visit, name, _read_output(visit.rt, job.id, chunks), size)
 
 
-def _require_reader(visit: Visit, job: Job) -> None:
-    """Raises Forbidden for who may see how far the job is and not what it is about, or may not do the like any more."""
+def _is_reader(visit: Visit, job: Job) -> bool:
+    """Who may see how far the job is may not know what it is about, nor who may not do the like any more."""
     operation = read_work(job).operation
-    if not may_read(visit.ctx, job) or (operation is not None and not visit.actor.may(operation.permission)):
+    return may_read(visit.ctx, job) and (operation is None or visit.actor.may(operation.permission))
+
+
+def _require_reader(visit: Visit, job: Job) -> None:
+    """Raises Forbidden."""
+    if not _is_reader(visit, job):
         raise Forbidden("You may not see what this batch is about.")
 
 

@@ -121,12 +121,11 @@ async def _start(visit: Visit, choice: Choice, dedupe_key: str | None, *, as_jso
 
 
 async def _ask(visit: Visit, choice: Choice, types: Mapping[str, str]) -> Response:
-    conn = await visit.conn()
     if choice.is_everything:
-        count = await count_selected(conn, choice.as_selection())
+        count = await count_selected(visit.rt, choice.as_selection())
         titles: list[str] = []
     else:
-        named = await select_items(conn, list(choice.items)[:NAMED])
+        named = await select_items(await visit.conn(), list(choice.items)[:NAMED])
         count, titles = len(choice.items), [item.title for item in named]
     if not count:
         return await _go_back(visit, choice.filter, "Nothing matches any more.")
