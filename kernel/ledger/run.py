@@ -182,6 +182,9 @@ class JobRun:
         ledger = self._ledger
         if await self._drop(effects.tags):
             ledger.dropped.note(self.job.id, len(effects.tags))
+            if not self.is_done:
+                # The next step adds to the row's tags; a note that comes after it would no longer be about all of them.
+                await ledger.dropped.flush()
         if self.is_done:
             topic, message = JOB_FINISHED, describe_end(self.job.id, JobStatus.DONE)
         else:

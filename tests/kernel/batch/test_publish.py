@@ -169,6 +169,12 @@ async def test_pages_are_forgotten_with_the_slice(site):
     ] * 3
 
 
+async def test_no_pages_are_left_to_the_sweeper_however_many_slices_there_are(site):
+    await site.import_lines([build_note(number) for number in range(450)])
+    await site.run(UNPUBLISH_ITEMS, Selection())
+    assert await site.fetch("SELECT kind FROM job WHERE drop_tags IS NOT NULL") == []
+
+
 async def test_what_was_refused_is_tried_again_whatever_revision_there_is_now(site):
     await site.import_lines([build_note(1), build_note(2)])
     first, second = [row["id"] for row in await list_items(site)]
