@@ -124,7 +124,7 @@ async def _prepare(rt: Runtime, batch: Batch, place: _Place) -> _Ready | None:
     items = await _build_items(read, rules, refused)
     ready = _Ready(lines, items, [], refused, next_place)
     ends = monotonic() + PREPARE_S
-    async with TapScope(rt.plugins, batch.ctx) as scope:
+    async with TapScope(rt.plugins, batch.ctx, job_id=batch.id) as scope:
         for number, given in items.items():
             item, _ = await run_presave_taps(scope, rules.types[given.type], given, "insert")
             items[number] = item

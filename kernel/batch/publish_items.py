@@ -82,7 +82,7 @@ async def _prepare(rt: Runtime, batch: Batch, status: int) -> _Ready:
     refused: dict[int, tuple[UUID, str]] = {}
     drafts = []
     ends = monotonic() + PREPARE_S
-    async with TapScope(rt.plugins, batch.ctx) as scope:
+    async with TapScope(rt.plugins, batch.ctx, job_id=batch.id) as scope:
         for one in portion.chosen:
             stored = portion.items.get(one.id)
             if stored is None:

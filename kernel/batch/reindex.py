@@ -28,7 +28,7 @@ async def _work(rt: Runtime, batch: Batch) -> None:
     items: list[Item] = []
     words: list[str] = []
     ends = monotonic() + PREPARE_S
-    async with TapScope(rt.plugins, batch.ctx) as scope:
+    async with TapScope(rt.plugins, batch.ctx, job_id=batch.id) as scope:
         for one in portion.chosen:
             if one.id in portion.items:
                 item = portion.items[one.id]

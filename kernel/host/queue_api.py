@@ -55,4 +55,4 @@ def _make_dedupe_key(state: PluginState, queue: str, payload_json: str) -> str |
         return None
     digest = sha256(f"{state.plugin.name} {queue} {payload_json}".encode())
     scope.pushes[digest.digest()] += 1
-    return f"push {scope.job_id} {digest.hexdigest()} {scope.pushes[digest.digest()]}"
+    return f"push {scope.job_id} {scope.subject} {digest.hexdigest()} {scope.pushes[digest.digest()]}"

@@ -27,6 +27,7 @@ async def collect_words(scope: TapScope, items: Sequence[Item]) -> tuple[list[st
         if not scope.registry.is_wanted(ITEM_UPDATE_INDEX, item.type):
             words.append("")
             continue
+        scope.turn_to(item.id)
         dispatched = await dispatch(scope, ITEM_UPDATE_INDEX, item=item.as_data())
         texts = [answer for _, answer in dispatched.answers if isinstance(answer, str)]
         words.append(" ".join(texts)[:CONTRIBUTION_MAX])

@@ -1,13 +1,15 @@
 """Tells plugins that items were inserted, updated or deleted, after it happened."""
 
+from collections.abc import Mapping
 from time import monotonic
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
 
 from kernel.jobs import RunItemTaps
 from kernel.ledger.run import JobRun
 from kernel.runtime import Runtime
-from kernel.tap.catalogue import get_tap
-from kernel.tap.dispatch import dispatch
+from kernel.tap.catalogue import Tap, get_tap
+from kernel.tap.dispatch import Dispatched, dispatch
 from kernel.tap.scope import TapScope
 
 # Items between two checkpoints, and how long an attempt goes on before it lets others have the slot.
@@ -25,7 +27,7 @@ async def run_item_taps(rt: Runtime, run: JobRun) -> None:
     async with TapScope(rt.plugins, run.ctx, job_id=run.job.id) as scope:
         while True:
             start = cursor["next"]
-            told = [await dispatch(scope, tap, item=item) for item in items[start : start + PORTION]]
+            told = [await _tell(scope, tap, item) for item in items[start : start + PORTION]]
             ran = {plugin for dispatched in told for plugin, _ in dispatched.answers}
             failed = [str(failure) for dispatched in told for failure in dispatched.failures]
             cursor = {
@@ -42,3 +44,8 @@ async def run_item_taps(rt: Runtime, run: JobRun) -> None:
                 return
     async with run.finish() as finish:
         finish.result = {"outcome": "done", "ran": cursor["ran"], "failed": cursor["failed"]}
+
+
+async def _tell(scope: TapScope, tap: Tap, item: Mapping[str, Any]) -> Dispatched:
+    scope.turn_to(UUID(item["id"]))
+    return await dispatch(scope, tap, item=item)

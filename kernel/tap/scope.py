@@ -99,7 +99,8 @@ class TapScope:
         # Says nothing about the viewer: a plugin that wants to know asks, and the kernel takes note of it.
         self.ctx_json = orjson.dumps({"stage": ctx.stage_id, "language": ctx.language})
         self.variables: dict[str, Any] = {}
-        # How often which plugin has put the same on a queue.
+        # What the taps are asked about just now, and how often which plugin has put the same on a queue meanwhile.
+        self.subject: UUID | None = None
         self.pushes: Counter[bytes] = Counter()
         self._shared: dict[str, str] = {}
         self._shared_size = 0
@@ -115,6 +116,12 @@ class TapScope:
         for state in self._states.values():
             state.close()
         self._states.clear()
+
+    def turn_to(self, subject: UUID) -> None:
+        """From now on taps are asked about this item, one of many. A later try of the job may begin in the middle, and
+        still has to recognise what was pushed for each."""
+        self.subject = subject
+        self.pushes.clear()
 
     def get_state(self, plugin: TapPlugin) -> PluginState:
         state = self._states.get(plugin.name)

@@ -140,3 +140,19 @@ async def test_a_job_that_is_tried_again_pushes_the_same_once_and_alike_as_often
     # Another job, another request: its pushes are its own.
     assert await push(scope=TapScope(plugins, CTX, job_id=uuid7())) not in tries[0]
     assert await push() != await push()
+
+
+async def test_a_try_that_begins_in_the_middle_pushes_for_the_items_that_were_not_reached(
+    push, workshop, ledger
+):
+    """Three items, the same said of each; the first try ends after two of them, and the second begins at the second."""
+    sender = await workshop.load("sender")
+    plugins = PluginSet(registry=TapRegistry((sender,), {}, QUEUES))
+    job_id, items, pushed = uuid7(), [uuid7() for _ in range(3)], []
+    for first, last in ((0, 2), (1, 3)):
+        scope = TapScope(plugins, CTX, job_id=job_id)
+        for item_id in items[first:last]:
+            scope.turn_to(item_id)
+            pushed.append(await push(scope=scope))
+    assert pushed[1] == pushed[2]
+    assert len(set(pushed)) == await count_jobs(ledger) == 3
