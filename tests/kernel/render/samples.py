@@ -193,6 +193,7 @@ DASHBOARD = {
             "status": status,
             "page": "/job/1",
             "created": ITEMS[0].created,
+            "is_finished": status in ("done", "dead"),
             "note": "House style",
         }
         for status in ("done", "running", "failed")
