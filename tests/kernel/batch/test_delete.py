@@ -4,7 +4,7 @@ from kernel.batch.delete_items import DELETE_ITEMS
 from kernel.batch.lines import build_chunks
 from kernel.batch.selection import Selection, write_listed
 from kernel.ids import uuid7
-from tests.kernel.batch.conftest import build_note
+from tests.kernel.batch.batch_site import build_note
 
 
 async def list_ids(site):

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from kernel.batch.delete_items import DELETE_ITEMS
 from kernel.batch.export_items import EXPORT_ITEMS
 from kernel.batch.import_items import IMPORT_ITEMS, ImportItems
-from kernel.batch.lines import CHUNK_LINES, build_chunks, read_lines
+from kernel.batch.lines import CHUNK_LINES, build_chunks, read_lines, split_chunk
 from kernel.batch.selection import Selection, write_listed
-from tests.kernel.batch.conftest import build_note
+from tests.kernel.batch.batch_site import build_note
 
 # Lower case is not the same to Python and to PostgreSQL.
 NAME = "Änne İ"
@@ -54,7 +54,7 @@ async def read_output(site, job):
 async def export(site, selection=None, ctx=None):
     job = await site.run(EXPORT_ITEMS, selection or Selection(), ctx=ctx)
     assert job.result["outcome"] == "done"
-    return job, [orjson.loads(line) for line in (await read_output(site, job)).splitlines()]
+    return job, [orjson.loads(line) for line in split_chunk(await read_output(site, job))]
 
 
 async def read_content(site):
@@ -66,6 +66,7 @@ async def read_content(site):
     )
 
 
+@pytest.mark.timeout(60)
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(notes=st.lists(NOTES, min_size=1, max_size=12))
 async def test_export_delete_and_import_restore_the_same_content(site, notes):
@@ -103,7 +104,7 @@ async def test_listed_ones_are_exported_each_once_whatever_else_is_listed(site):
     await site.fetch("DELETE FROM item WHERE id = ANY($1)", ids[:CHUNK_LINES])
     lines = [write_listed(item_id, None) for item_id in ids]
     job = await site.run(EXPORT_ITEMS, Selection(listed=len(lines)), chunks=build_chunks(lines))
-    written = [orjson.loads(line)["id"] for line in (await read_output(site, job)).splitlines()]
+    written = [orjson.loads(line)["id"] for line in split_chunk(await read_output(site, job))]
     assert written == [str(item_id) for item_id in ids[CHUNK_LINES:]]
     assert job.result["done"] == 20
 
@@ -129,5 +130,5 @@ async def test_an_export_that_is_killed_writes_every_item_once(site, monkeypatch
     job = await site.attempt(job_id)
     while not job.is_finished:
         job = await site.attempt(job_id)
-    titles = [orjson.loads(line)["title"] for line in (await read_output(site, job)).splitlines()]
+    titles = [orjson.loads(line)["title"] for line in split_chunk(await read_output(site, job))]
     assert titles == [f"Note {number}" for number in range(250)]

@@ -12,7 +12,7 @@ from kernel.batch.lines import LINE_MAX, build_chunks, read_lines
 from kernel.errors import BadInput
 from kernel.ids import uuid7
 from kernel.ledger.model import JobStatus
-from tests.kernel.batch.conftest import build_note
+from tests.kernel.batch.batch_site import build_note
 
 ID = "018f0000-0000-7000-8000-000000000001"
 

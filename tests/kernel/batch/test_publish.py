@@ -10,7 +10,7 @@ from kernel.batch.publish_items import PUBLISH_ITEMS, UNPUBLISH_ITEMS
 from kernel.batch.selection import Selection, write_listed
 from kernel.ids import uuid7
 from kernel.ledger.model import JobStatus
-from tests.kernel.batch.conftest import build_note
+from tests.kernel.batch.batch_site import build_note
 
 CHANGED = "UPDATE item SET current_revision_id = $1, title = 'Somebody else was here' WHERE id = $2"
 

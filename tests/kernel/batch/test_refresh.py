@@ -3,7 +3,7 @@
 from kernel.batch import run as batch_run
 from kernel.batch.refresh_pages import REFRESH_PAGES
 from kernel.batch.selection import SLICE, Selection
-from tests.kernel.batch.conftest import build_note
+from tests.kernel.batch.batch_site import build_note
 
 
 async def keep(site, *tags):

@@ -5,7 +5,7 @@ import asyncio
 from kernel.batch.reindex import REINDEX, find_last_reindex
 from kernel.batch.selection import Selection
 from kernel.ids import uuid7
-from tests.kernel.batch.conftest import build_note
+from tests.kernel.batch.batch_site import build_note
 
 FOUND = "SELECT count(*) FROM item WHERE search_vector @@ to_tsquery('simple', $1)"
 

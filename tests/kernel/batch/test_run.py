@@ -23,7 +23,7 @@ from kernel.ledger.ledger import JOB_PROGRESS
 from kernel.ledger.model import JobStatus
 from kernel.ledger.submit import submit_job
 from tests.fixtures.ledger import get_job, set_job
-from tests.kernel.batch.conftest import build_note
+from tests.kernel.batch.batch_site import build_note
 
 HELD = "018f0000-0000-7000-8000-00000000aaaa"
 OTHER_TYPE = "INSERT INTO item_type (type, label) VALUES ('other', 'Other')"

@@ -12,7 +12,7 @@ from kernel.batch.reindex import REINDEX
 from kernel.batch.selection import SLICE, Selection, write_listed
 from kernel.errors import Conflict, NotFound
 from kernel.ids import uuid7
-from tests.kernel.batch.conftest import build_note
+from tests.kernel.batch.batch_site import build_note
 
 
 async def list_ids(site):
