@@ -4,6 +4,7 @@ import io
 from datetime import UTC, datetime
 
 import orjson
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
