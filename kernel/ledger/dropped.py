@@ -22,6 +22,7 @@ class DroppedTags:
         self._db = db
         self._numbers: dict[UUID, int] = {}
         self._later: asyncio.Task[None] | None = None
+        self._writing = asyncio.Lock()
 
     def note(self, job_id: UUID, number: int) -> None:
         """So many tags of the job, which its row holds, were dropped."""
@@ -30,15 +31,17 @@ class DroppedTags:
             self._later = asyncio.create_task(self._flush_later())
 
     async def flush(self) -> None:
-        """Write what was noted until now."""
-        numbers, self._numbers = self._numbers, {}
-        if not numbers:
-            return
-        try:
-            async with self._db.acquire() as conn:
-                await clear_drop_tags(conn, numbers)
-        except DISCONNECTED as error:
-            log.warning("dropped cache tags not noted, the sweeper repeats it", error=type(error).__name__)
+        """What was noted until now is written when this returns, also what somebody else is just writing: a number
+        that came late would be taken for that of the tags of the next step."""
+        async with self._writing:
+            numbers, self._numbers = self._numbers, {}
+            if not numbers:
+                return
+            try:
+                async with self._db.acquire() as conn:
+                    await clear_drop_tags(conn, numbers)
+            except DISCONNECTED as error:
+                log.warning("dropped cache tags not noted, the sweeper repeats it", error=type(error).__name__)
 
     async def close(self) -> None:
         """Nothing is noted after this."""
