@@ -87,7 +87,7 @@ class Queue:
         for the bus that everybody should hear first."""
         now_ms = timestamp_ms()
         try:
-            async with asyncio.timeout(COMMAND_S), self.redis.pipeline(transaction=True) as pipe:
+            async with asyncio.timeout(COMMAND_S), self.redis.pipeline(transaction=False) as pipe:
                 if news is not None:
                     pipe.publish(self._bus, news)
                 for delivery in deliveries:

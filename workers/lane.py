@@ -94,7 +94,7 @@ class LaneWorker(Worker):
 
     async def _start(self, arq_ids: list[str]) -> int:
         """Mark these as in progress and start those that nobody else had marked; how many."""
-        async with asyncio.timeout(COMMAND_S), self.pool.pipeline(transaction=True) as pipe:
+        async with asyncio.timeout(COMMAND_S), self.pool.pipeline(transaction=False) as pipe:
             for arq_id in arq_ids:
                 pipe.set(
                     in_progress_key_prefix + arq_id, b"1", px=int(self.in_progress_timeout_s * 1000), nx=True
