@@ -41,7 +41,9 @@ class DroppedTags:
                 async with self._db.acquire() as conn:
                     await clear_drop_tags(conn, numbers)
             except DISCONNECTED as error:
-                log.warning("dropped cache tags not noted, the sweeper repeats it", error=type(error).__name__)
+                log.warning(
+                    "dropped cache tags not noted, the sweeper repeats it", error=type(error).__name__
+                )
 
     async def close(self) -> None:
         """Nothing is noted after this."""
