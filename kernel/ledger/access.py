@@ -1,16 +1,26 @@
-"""Who may know what of a job: its own people everything, overseers its state but nothing of the content."""
+"""Who may know what of a job: its own people everything, overseers its state but nothing of the content.
+
+What a plugin puts off until later is done on behalf of whoever was being served, and is not theirs all the same: they
+did not ask for it, and what the plugin wrote down is not for their eyes.
+"""
 
 from typing import Final, Protocol
 from uuid import UUID
 
 from kernel.context import Context
+from kernel.jobs import WORK_PLUGIN_QUEUE
 
 # Lets somebody see the state of everybody's jobs, cancel them and try them again.
 ADMINISTER_JOBS: Final = "administer jobs"
+# Kinds that are nobody's own, whoever they run as.
+OF_THE_SITE: Final = frozenset({WORK_PLUGIN_QUEUE.name})
 
 
 class Owned(Protocol):
     """Whatever tells whose job it is about."""
+
+    @property
+    def kind(self) -> str: ...
 
     @property
     def actor_id(self) -> UUID: ...
@@ -21,6 +31,8 @@ class Owned(Protocol):
 
 def is_own(ctx: Context, job: Owned) -> bool:
     """Its actor asks, or, for a job of nobody's account, the session that submitted it."""
+    if job.kind in OF_THE_SITE:
+        return False
     if not ctx.actor.is_anonymous:
         return job.actor_id == ctx.actor.id
     same_actor = job.actor_id == ctx.actor.id

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from kernel.db.pool import Connection
 from kernel.ids import first_uuid7
+from kernel.ledger.access import OF_THE_SITE
 from kernel.ledger.model import JobStatus
 
 # How many rows one page of a list looks at, and how far counts count.
@@ -21,7 +22,7 @@ COUNTED: Final = 1_000
 ATTENTION: Final = frozenset({JobStatus.FAILED, JobStatus.DEAD})
 
 # Work that nobody asked for by name, and that a list of somebody's own work leaves out.
-_BACKSTAGE: Final = ("record_login", "retry_job")
+_BACKSTAGE: Final = ("record_login", "retry_job", *sorted(OF_THE_SITE))
 # Partial indexes hold these, and no index the others.
 _INDEXED: Final = frozenset({JobStatus.QUEUED, JobStatus.RUNNING, *ATTENTION})
 

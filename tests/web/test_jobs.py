@@ -129,6 +129,9 @@ DOORS = {
     },
 }
 
+# What a plugin put off until later, while it served the actor: to the actor it is somebody else's.
+DOORS_OF_PLUGINS = {door: {**told, "actor": told.get("somebody else", "404")} for door, told in DOORS.items()}
+
 
 def describe_answer(answer):
     """As in the table above."""
@@ -141,10 +144,11 @@ def describe_answer(answer):
 
 @pytest.mark.timeout(30)
 @pytest.mark.parametrize("status", ["dead", "failed"])
-async def test_each_door_tells_each_reader_what_they_may_know(site, status):
+@pytest.mark.parametrize(("kind", "doors"), [("save_item", DOORS), ("work_plugin_queue", DOORS_OF_PLUGINS)])
+async def test_each_door_tells_each_reader_what_they_may_know(site, status, kind, doors):
     ada, cookies = await log_in_everybody(site)
-    job_id = await add_job(site, ada.id, status, finished=now())
-    for door, told in DOORS.items():
+    job_id = await add_job(site, ada.id, status, kind=kind, finished=now())
+    for door, told in doors.items():
         for reader, cookie in cookies.items():
             async with site.client(cookie=cookie) as browser:
                 answer = await browser.get(door.format(id=job_id))
@@ -153,17 +157,32 @@ async def test_each_door_tells_each_reader_what_they_may_know(site, status):
                 assert str(job_id) not in answer.text or answer.status_code == 404, (door, reader)
 
 
-async def test_a_visitor_without_an_account_sees_the_jobs_of_the_session(site):
+@pytest.mark.parametrize(("kind", "is_theirs"), [("save_item", True), ("work_plugin_queue", False)])
+async def test_a_visitor_without_an_account_sees_the_jobs_of_the_session(site, kind, is_theirs):
     _, cookies = await log_in_everybody(site)
     session, _ = await Sessions(site.web.shared, 600).load(cookies["stranger"])
-    job_id = await add_job(site, ANONYMOUS_ID, session_key=session.key, finished=now())
-    expected = {"stranger": "200 PTS", "administrator": "200 PTS", "overseer": "200 S"}
+    job_id = await add_job(site, ANONYMOUS_ID, kind=kind, session_key=session.key, finished=now())
+    expected = {"administrator": "200 PTS", "overseer": "200 S"}
+    if is_theirs:
+        expected["stranger"] = "200 PTS"
     for reader, cookie in cookies.items():
         async with site.client(cookie=cookie) as browser:
             answer = await browser.get(f"/job/{job_id}?details=1")
             assert describe_answer(answer) == expected.get(reader, "404"), reader
             listed = str(job_id) in (await browser.get("/jobs")).text
-            assert listed == (reader == "stranger"), reader
+            assert listed == (is_theirs and reader == "stranger"), reader
+
+
+async def test_what_plugins_put_off_is_not_among_an_administrators_own_either(site):
+    root = await site.make_user("root", is_admin=True)
+    job_id = await add_job(site, root.id, kind="work_plugin_queue", finished=now())
+    async with site.client(cookie=(await site.log_in(root)).id) as browser:
+        for path, is_listed in (
+            ("/jobs", False),
+            ("/jobs.json?kind=work_plugin_queue&status=attention", False),
+            ("/admin/jobs", True),
+        ):
+            assert (str(job_id) in (await browser.get(path)).text) == is_listed, path
 
 
 async def test_complaints_about_values_are_for_those_who_typed_them(site):
@@ -277,7 +296,7 @@ async def test_the_list_of_everybody_is_filtered_and_goes_on(site):
 
 @pytest.fixture
 async def spent(site):
-    """A job that was given up, would succeed now, and belongs to the account whose name is given."""
+    """A job that was given up, would succeed now, and belongs to the account whose id is given."""
 
     async def make(actor_id, **columns):
         payload = {"user_id": str(actor_id), "at": now().isoformat()}
@@ -366,6 +385,25 @@ async def test_who_may_cancel_a_job(site):
         row = await read_job(site, job_id)
         assert row["status"] == ("cancelled" if is_allowed else "queued"), reader
         assert (row["payload"] == {}) == is_allowed
+
+
+async def test_who_was_served_neither_stops_nor_repeats_what_a_plugin_put_off(site):
+    ada, cookies = await log_in_everybody(site)
+    tomorrow = now() + timedelta(days=1)
+    for button, status in (("cancel", "queued"), ("retry", "dead")):
+        job_id = await add_job(site, ada.id, status, kind="work_plugin_queue", run_at=tomorrow)
+        answer = await press(site, cookies["actor"], f"/job/{job_id}/{button}", f"job_{button}")
+        assert answer.status_code == 404, button
+        assert (await read_job(site, job_id))["status"] == status
+    # What the page refuses, the worker refuses too.
+    asked = await submit_and_wait(
+        site.web.ledger, Context(actor=Actor(ada.id)), RETRY_JOB, RetryJob(job_id), timeout_s=5
+    )
+    assert asked.result == {"outcome": "forbidden", "message": "There is no such job."}
+    waiting = await add_job(site, ada.id, "queued", kind="work_plugin_queue", run_at=tomorrow)
+    answer = await press(site, cookies["overseer"], f"/job/{waiting}/cancel", "job_cancel")
+    assert answer.status_code == 303
+    assert (await read_job(site, waiting))["status"] == "cancelled"
 
 
 async def test_it_may_be_too_late_to_cancel(site):
