@@ -41,7 +41,8 @@ def name_kind(kind: str) -> str:
 
 def describe_job(ctx: Context, job: Job) -> dict[str, Any]:
     """What the page, its JSON and its live events show to who may see the job at all."""
-    result = (job.result or {}) if may_read(ctx, job) else {}
+    is_open = may_read(ctx, job)
+    result = (job.result or {}) if is_open else {}
     succeeded = job.status is JobStatus.DONE and (job.result or {}).get("outcome") not in REFUSED
     return {
         "id": str(job.id),
@@ -58,7 +59,7 @@ def describe_job(ctx: Context, job: Job) -> dict[str, Any]:
         "path": result.get("path", "") if succeeded else "",
         "message": _message(result) if succeeded else "",
         "problems": [] if succeeded else _list_problems(result),
-        "error": "" if succeeded else str((job.error or {}).get("message", "")),
+        "error": "" if succeeded else _tell_error(job.error or {}, is_open=is_open),
         "created": job.created,
         "started": job.started,
         "finished": job.finished,
@@ -88,7 +89,7 @@ def describe_line(ctx: Context, line: JobLine) -> dict[str, Any]:
         "total": line.progress_total,
         "note": line.progress_note,
         "refused": line.refused,
-        "error": line.error or "",
+        "error": _tell_error({"message": line.error, "failure": line.failure}, is_open=is_open),
         "created": line.created,
         "started": line.started,
         "finished": line.finished,
@@ -115,6 +116,14 @@ def _mask(value: Any) -> Any:
             for key, inner in value.items()
         }
     return [_mask(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _tell_error(error: Mapping[str, Any], *, is_open: bool) -> str:
+    """A plugin's own words may repeat the content that it failed on."""
+    failure = error.get("failure")
+    if is_open or not failure:
+        return str(error.get("message") or "")
+    return f"Plugin '{failure['plugin']}', {failure['tap'] or 'no tap'}: {failure['reason']}."
 
 
 def _title(kind: str, title: object) -> str:

@@ -46,13 +46,19 @@ def compute_backoff_s(failures: int, random: Random) -> float:
 
 
 def describe_error(error: BaseException, job: Job) -> dict[str, Any]:
-    """What the row keeps and people see: the messages of our own errors are made for that, others are not."""
+    """What the row keeps and people see: the messages of our own errors are made for that, others are not.
+
+    That of a plugin's failure may repeat what the plugin was given; `failure` is what anybody may know of it.
+    """
     if isinstance(error, TrovatoError):
         described = dict(error.as_data()["error"])  # type: ignore[call-overload]  # one shape, see errors.py
     elif isinstance(error, TimeoutError):
         described = {"code": "timeout", "message": "This took longer than it may."}
     else:
         described = {"code": "error", "message": "Something went wrong in the worker; its log tells more."}
+    cause = error.__cause__ if isinstance(error, WorkFailed) else error
+    if isinstance(cause, PluginError):
+        described["failure"] = {"plugin": cause.plugin, "tap": cause.tap, "reason": cause.reason}
     return {**described, "exception": type(error).__name__, "attempt": job.attempts}
 
 

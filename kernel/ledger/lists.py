@@ -29,7 +29,8 @@ _INDEXED: Final = frozenset({JobStatus.QUEUED, JobStatus.RUNNING, *ATTENTION})
 
 @dataclass(frozen=True, slots=True)
 class JobLine:
-    """One row of a list. `title`, `outcome` and `error` come from the result and the error; `title` names content.
+    """One row of a list. `title`, `outcome` and `error` come from the result and the error; `title` names content,
+    and so may `error` where there is a `failure`: that a plugin, a tap and a reason are named in.
     `operation` and `refused` are those of a batch: what it does, and how many it could not do."""
 
     id: UUID
@@ -50,6 +51,7 @@ class JobLine:
     outcome: str | None
     title: str | None
     error: str | None
+    failure: dict[str, str | None] | None
     operation: str | None
     refused: int
 
@@ -81,6 +83,7 @@ _FROM_ELSEWHERE: Final = {
     "outcome": "job.result ->> 'outcome'",
     "title": "job.result ->> 'title'",
     "error": "job.error ->> 'message'",
+    "failure": "job.error -> 'failure'",
     "operation": "CASE WHEN job.kind = 'run_batch' THEN job.cursor ->> 'operation' END",
     "refused": "CASE WHEN job.kind = 'run_batch' THEN coalesce((job.cursor ->> 'refused')::int, 0) ELSE 0 END",
 }

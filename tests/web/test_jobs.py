@@ -3,6 +3,7 @@
 import asyncio
 import re
 from datetime import timedelta
+from html import unescape
 from urllib.parse import quote
 from uuid import UUID
 
@@ -195,6 +196,30 @@ async def test_complaints_about_values_are_for_those_who_typed_them(site):
                 answer = await browser.get(path)
                 assert answer.status_code == 200
                 assert (PROBLEM in answer.text) == is_told, (reader, path)
+
+
+async def test_a_plugins_own_words_are_for_those_who_may_read_the_content(site):
+    """They may repeat what the plugin was given. Overseers learn which plugin failed, in what and how."""
+    ada, cookies = await log_in_everybody(site)
+    place = "Plugin 'moody', tap_item_presave: "
+    failure = {"plugin": "moody", "tap": "tap_item_presave", "reason": "tap-error"}
+    error = {"code": "plugin", "message": f"{place}ValueError: {PROBLEM}", "failure": failure}
+    job_id = await add_job(site, ada.id, result=None, error=error, finished=now())
+    for reader, path, is_told in (
+        ("actor", "/jobs", True),
+        ("administrator", "/admin/jobs", True),
+        ("overseer", "/admin/jobs", False),
+        ("overseer", "/admin/jobs?part=rows", False),
+        ("overseer", "/admin/jobs.json", False),
+        ("overseer", f"/job/{job_id}", False),
+        ("overseer", f"/job/{job_id}.json", False),
+        ("overseer", f"/job/{job_id}/events", False),
+    ):
+        async with site.client(cookie=cookies[reader]) as browser:
+            answer = await browser.get(path)
+        text = unescape(answer.text)
+        assert (f"{place}ValueError: {PROBLEM}" if is_told else f"{place}tap-error.") in text, (reader, path)
+        assert (PROBLEM in text) == is_told, (reader, path)
 
 
 async def test_a_job_that_ended_well_leads_to_its_result_and_its_page_can_be_read_all_the_same(site):

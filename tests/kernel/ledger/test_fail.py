@@ -4,8 +4,18 @@ from random import Random
 
 import pytest
 
-from kernel.errors import BadInput, Conflict, Forbidden, LeaseLost, PluginError, TooMany, Unavailable
-from kernel.ledger.fail import can_heal, compute_backoff_s, describe_for_log
+from kernel.errors import (
+    BadInput,
+    Conflict,
+    Forbidden,
+    LeaseLost,
+    PluginError,
+    TooMany,
+    Unavailable,
+    WorkFailed,
+)
+from kernel.ledger.fail import can_heal, compute_backoff_s, describe_error, describe_for_log
+from tests.fixtures.ledger import get_job, submit
 
 
 @pytest.mark.parametrize(
@@ -60,3 +70,15 @@ def test_errors_that_are_each_other_s_reason_are_told_once():
     first, second = Unavailable("The index is away."), ValueError("secret")
     first.__cause__, second.__cause__ = second, first
     assert describe_for_log(first)["error"] == "Unavailable: The index is away. from ValueError"
+
+
+async def test_what_a_plugin_failed_with_is_kept_apart_from_its_words(ledger):
+    job = await get_job(ledger, await submit(ledger))
+    failure = PluginError("moody", "tap-error", "ValueError: secret", tap="tap_queue_worker")
+    wrapped = WorkFailed(failure.message, tries=3)
+    wrapped.__cause__ = failure
+    for error in (failure, wrapped):
+        described = describe_error(error, job)
+        assert described["message"] == "Plugin 'moody', tap_queue_worker: ValueError: secret"
+        assert described["failure"] == {"plugin": "moody", "tap": "tap_queue_worker", "reason": "tap-error"}
+    assert "failure" not in describe_error(WorkFailed("It was tried 3 times.", tries=3), job)
