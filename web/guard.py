@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from quart import Blueprint, Response, current_app, request
 
@@ -19,6 +19,9 @@ KeyCheck: TypeAlias = Callable[[Runtime, str], Awaitable[bool]]
 
 # What a script that uses a session sends its token under, in place of a form's own id.
 SCRIPT_FORM_ID = "script"
+# Of objects and lists within one another in a JSON body. No door asks for more than a few, and what goes on with a
+# document goes down through its levels.
+LEVELS_MAX: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +126,30 @@ def _check_script(visit: Visit) -> None:
 
 
 async def _read_document() -> dict[str, Any]:
+    too_deep = BadInput(
+        f"The body has more than {LEVELS_MAX} levels of objects and lists within one another."
+    )
     try:
         document = await request.get_json()
     except UnicodeDecodeError as error:
         raise BadInput("The body is not UTF-8.") from error
+    except RecursionError as error:
+        raise too_deep from error
+    if _has_more_levels(document, LEVELS_MAX):
+        raise too_deep
     if not isinstance(document, dict):
         raise BadInput("The body must be a JSON object.")
     return document
+
+
+def _has_more_levels(value: object, levels: int) -> bool:
+    """Goes down one level after another, and so by itself never deep."""
+    layer = [value]
+    for _ in range(levels + 1):
+        layer = [
+            inner
+            for outer in layer
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return bool(layer)

@@ -83,12 +83,43 @@ async def test_every_mistake_is_named_at_once(program):
     assert sorted(answer.json()["error"]["problems"]) == ["field_body", "field_featured", "title"]
 
 
+def nest(levels):
+    """A document of so many objects and lists within one another."""
+    inner = levels - 1
+    return b'{"title": ' + b"[" * inner + b"1" + b"]" * inner + b"}"
+
+
 @pytest.mark.parametrize("body", [b"{", b"\xff", b"[]", b'"x"', b"null", b""])
 async def test_malformed_json_is_refused(program, stored, body):
     answer = await program.post("/item/add/page", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "bad-input"
     assert await stored() == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * 100_000, b'{"a":' * 100_000, b"[" * 100_000 + b"]" * 100_000, nest(5_000), nest(900), nest(33)],
+    ids=["open-lists", "open-objects", "lists", "within-a-value", "just-readable", "one-too-many"],
+)
+async def test_json_that_goes_too_deep_is_refused(program, stored, body):
+    for path in ("/item/add/page", "/admin/content/bulk"):
+        answer = await program.post(
+            path, content=body, headers={"Content-Type": "application/json", "Idempotency-Key": "k"}
+        )
+        assert answer.status_code == 400
+        assert answer.json()["error"] == {
+            "code": "bad-input",
+            "message": "The body has more than 32 levels of objects and lists within one another.",
+        }
+    assert await stored() == 0
+
+
+async def test_json_that_goes_just_deep_enough_is_read(program):
+    answer = await program.post(
+        "/item/add/page", content=nest(32), headers={"Content-Type": "application/json"}
+    )
+    assert answer.json()["error"]["problems"]["title"] == "The title must be text."
 
 
 async def test_a_body_that_is_too_large_is_refused(program, stored):
