@@ -1,24 +1,34 @@
 """The SQL of limited kinds: how many of a group wait and run, and whose turn it is."""
 
 from collections.abc import Mapping
+from typing import Final
 from uuid import UUID
 
 from kernel.db.pool import Connection, Record
 from kernel.ledger.model import Job
 from kernel.ledger.store import COLUMNS, read_job
 
+# Those of a group that wait, longest first, are read with these two. Written like this they fit the index of
+# unfinished jobs alone (job_unfinished_idx); asked for as `status = 'queued'` they are looked for among the jobs of
+# every group, or in the whole table with all that is over.
+_IS_DUE: Final = "status IN ('queued', 'running') AND status < 'running' AND run_at <= now()"
+_LONGEST_FIRST: Final = "status, run_at"
+
 
 async def count_unfinished(conn: Connection, kind: str, group_key: str, limit: int) -> int:
     """Jobs of the group that run or are due, each of both counted up to `limit`. What waits for its time, as after a
     failure, needs no room yet."""
     number: int = await conn.fetchval(
-        """
+        f"""
         SELECT count(*) FROM (
-            (SELECT 1 FROM job WHERE kind = $1 AND group_key = $2 AND status = 'running' LIMIT $3)
+            (
+                SELECT 1 FROM job WHERE kind = $1 AND group_key = $2 AND status = 'running'
+                ORDER BY run_at LIMIT $3
+            )
             UNION ALL
-            (SELECT 1 FROM job WHERE kind = $1 AND group_key = $2 AND status = 'queued' AND run_at <= now() LIMIT $3)
+            (SELECT 1 FROM job WHERE kind = $1 AND group_key = $2 AND {_IS_DUE} ORDER BY {_LONGEST_FIRST} LIMIT $3)
         ) AS unfinished
-        """,
+        """,  # noqa: S608  # constants of this module
         kind,
         group_key,
         limit,
@@ -79,12 +89,11 @@ async def count_next_delivery(
     """Counts another delivery for those of the group that have waited longest: `id, deliveries`. What is trusted to
     the queue is left alone, for as long as `count_deliveries` says."""
     rows: list[Record] = await conn.fetch(
-        """
+        f"""
         WITH due AS MATERIALIZED (
             SELECT id FROM job
-            WHERE kind = $1 AND group_key = $2 AND status = 'queued' AND run_at <= now()
-                AND (lease_until IS NULL OR lease_until <= now())
-            ORDER BY run_at LIMIT $5
+            WHERE kind = $1 AND group_key = $2 AND {_IS_DUE} AND (lease_until IS NULL OR lease_until <= now())
+            ORDER BY {_LONGEST_FIRST} LIMIT $5
             FOR UPDATE SKIP LOCKED
         )
         UPDATE job SET deliveries = deliveries + 1,
@@ -93,7 +102,7 @@ async def count_next_delivery(
             ))
         FROM due WHERE job.id = due.id
         RETURNING job.id, job.deliveries
-        """,
+        """,  # noqa: S608  # constants of this module
         kind,
         group_key,
         trust_queue_s,
@@ -107,7 +116,7 @@ async def list_groups_with_room(conn: Connection, limits: Mapping[str, int]) -> 
     """`kind, group_key, room`: groups in which something is due, and how many more of them belong on the queue. Goes
     from group to group in the index, so that it does not matter how many jobs wait in one."""
     rows: list[Record] = await conn.fetch(
-        """
+        f"""
         WITH RECURSIVE busy AS (
             SELECT known.kind, known.at_once, lowest.group_key
             FROM unnest($1::text[], $2::int[]) AS known (kind, at_once)
@@ -132,13 +141,12 @@ async def list_groups_with_room(conn: Connection, limits: Mapping[str, int]) -> 
             -- The queue has those that came first.
             SELECT count(*) AS number, count(*) FILTER (WHERE lease_until > now()) AS trusted FROM (
                 SELECT lease_until FROM job
-                WHERE job.kind = busy.kind AND job.group_key = busy.group_key AND status = 'queued'
-                    AND run_at <= now()
-                ORDER BY run_at LIMIT busy.at_once
+                WHERE job.kind = busy.kind AND job.group_key = busy.group_key AND {_IS_DUE}
+                ORDER BY {_LONGEST_FIRST} LIMIT busy.at_once
             ) AS oldest
         ) AS due
         WHERE due.number > 0 AND at_once > running.number + due.trusted
-        """,
+        """,  # noqa: S608  # constants of this module
         list(limits),
         list(limits.values()),
     )

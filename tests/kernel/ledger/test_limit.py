@@ -16,7 +16,12 @@ from kernel.jobs import INDEX_ITEM, RETRY_JOB, WORK_PLUGIN_QUEUE, RetryJob, Work
 from kernel.ledger.attempt import Attempts
 from kernel.ledger.cancel import cancel_job, retry_job
 from kernel.ledger.limit import LIMITS, deliver_next, fill_groups
-from kernel.ledger.limit_store import claim_limited, count_unfinished, list_groups_with_room
+from kernel.ledger.limit_store import (
+    claim_limited,
+    count_next_delivery,
+    count_unfinished,
+    list_groups_with_room,
+)
 from kernel.ledger.model import JobStatus
 from kernel.ledger.sweep import sweep
 from tests.fixtures.ledger import analyze_jobs, get_job, set_job, submit
@@ -338,21 +343,38 @@ async def test_no_more_run_at_once_than_may_and_all_are_done(ledger, deaf_ledger
 
 
 async def test_finding_room_reads_little_however_many_wait(ledger):
+    """Nor however many are over, which stand at the beginning of the table; also for a group that came last."""
     async with ledger.db.acquire() as conn:
         await conn.execute(
             """
+            INSERT INTO job (id, kind, status, actor_id)
+            SELECT gen_random_uuid(), 'index_item', 'done', gen_random_uuid() FROM generate_series(1, 10000)
+            """
+        )
+        await conn.execute(
+            """
             INSERT INTO job (id, kind, group_key, actor_id, run_at)
-            SELECT gen_random_uuid(), $1, 'plugin ' || n % 5, gen_random_uuid(), now() - make_interval(secs => n)
+            SELECT gen_random_uuid(), $1, 'plugin ' || n % 5, gen_random_uuid(), $2::timestamptz + make_interval(secs => n)
             FROM generate_series(1, 20000) n
+            UNION ALL
+            SELECT gen_random_uuid(), $1, 'plugin late', gen_random_uuid(), now() FROM generate_series(1, 4)
             """,
             KIND.name,
+            clock.now() - timedelta(days=1),
         )
         await analyze_jobs(conn)
-        assert len(await list_groups_with_room(conn, LIMITS)) == 5
+        assert len(await list_groups_with_room(conn, LIMITS)) == 6
         seen = []
         with conn.query_logger(seen.append):
             await list_groups_with_room(conn, LIMITS)
-            await count_unfinished(conn, KIND.name, "plugin 1", AT_ONCE + 1)
+            for group in ("plugin 1", "plugin late"):
+                assert await count_unfinished(conn, KIND.name, group, AT_ONCE + 1) == AT_ONCE + 1
+                assert await count_next_delivery(
+                    conn, KIND.name, group, trust_queue_s=1.0, longest_trust_s=1.0, limit=1
+                )
+        # The driver tells of a statement a turn later.
+        await asyncio.sleep(0)
+        assert len(seen) == 5
         for record in seen:
             plan = await conn.fetchval(
                 f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {record.query}", *record.args
