@@ -10,6 +10,8 @@ MACHINE_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 LIVE: Final = "live"
 # The cache tag on every page: dropped when all of them change, as with another theme or release.
 PAGES_TAG: Final = "page"
+# The cache tag on every page at a path of a plugin, which may depend on nothing else that has a tag.
+PLUGIN_PAGES_TAG: Final = "plugin_pages"
 ANONYMOUS_ID: Final = UUID(int=0)
 ANONYMOUS_ROLE: Final = "anonymous user"
 AUTHENTICATED_ROLE: Final = "authenticated user"

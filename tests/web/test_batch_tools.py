@@ -7,8 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from kernel.plugin.model import PluginSet
+from kernel.tap.answers import MenuEntry
+from kernel.tap.menu import build_menu
+from kernel.tap.registry import TapOptions, TapRegistry
 from tests.fixtures.site import open_site
 from tests.web.test_batch import add_items, finish_batch, make_admin, press
+from web.app import create_asgi
 
 PAGE = '{"type": "page", "title": "A title"}'
 
@@ -164,6 +169,30 @@ async def test_the_buttons_start_their_work_and_pressing_twice_is_once(site):
             await press(browser, session, "/admin/tools/run", "tool_run", tool="import_items")
         ).status_code == 400
         assert (await press(browser, session, "/admin/tools/run", "tool_run")).status_code == 400
+
+
+async def test_refreshing_makes_the_pages_of_plugins_new_that_list_nothing(site, workshop):
+    probe = await workshop.load("probe", page=TapOptions(), variables=["probe_text"])
+    plugins = PluginSet(
+        registry=TapRegistry((probe,), {}),
+        menu=build_menu([("probe", [MenuEntry("/probe", "Probe", function="front")])], frozenset({"probe"})),
+    )
+    app = create_asgi(replace(site.web, plugins=plugins))
+    _, session = await make_admin(site)
+    async with replace(site, app=app).client() as visitor, site.client(cookie=session.id) as browser:
+
+        async def see(text):
+            page = await visitor.get("/probe")
+            assert page.status_code == 200
+            return text in page.text
+
+        assert await see("the default")
+        async with site.worker.db.acquire() as conn:
+            await conn.execute("INSERT INTO variable (name, value) VALUES ('probe_text', '\"another text\"')")
+        assert not await see("another text")
+        answer = await press(browser, session, "/admin/tools/run", "tool_run", tool="refresh_pages")
+        await finish_batch(site, answer.headers["Location"])
+        assert await see("another text")
 
 
 async def test_programs_use_the_same_doors(site):

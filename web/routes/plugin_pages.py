@@ -7,6 +7,7 @@ from quart import Blueprint, Response, g, request
 from kernel.errors import NotFound, PluginError
 from kernel.gather.model import Gather
 from kernel.log import get_logger
+from kernel.names import PLUGIN_PAGES_TAG
 from kernel.render.tree import render_tree
 from kernel.tap.menu import get_page
 from web.respond import show_page
@@ -50,7 +51,7 @@ async def show_plugin_page(path: str) -> Response:
         "plugin_page.html",
         title=title,
         breadcrumbs=[("Home", "/"), *crumbs],
-        tags=(),
+        tags=(PLUGIN_PAGES_TAG,),
         content=content,
         **listing | {"failures": [*failures, *listing["failures"]]},
     )

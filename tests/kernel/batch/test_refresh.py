@@ -19,11 +19,19 @@ async def list_kept(site, *tags):
 async def test_the_pages_of_every_item_and_every_listing_are_forgotten(site):
     await site.import_lines([build_note(1), build_note(2, status=False)])
     ids = [row["id"] for row in await site.fetch("SELECT id FROM item")]
-    tags = [f"item:{ids[0]}", f"item:{ids[1]}", "items", "items:note", "items:page", "item_types", "user:1"]
-    await keep(site, *tags)
+    tags = [
+        f"item:{ids[0]}",
+        f"item:{ids[1]}",
+        "items",
+        "items:note",
+        "items:page",
+        "item_types",
+        "plugin_pages",
+    ]
+    await keep(site, *tags, "user:1")
     job = await site.run(REFRESH_PAGES, Selection())
     assert job.result["done"] == 2
-    assert await list_kept(site, *tags) == ["user:1"]
+    assert await list_kept(site, *tags, "user:1") == ["user:1"]
 
 
 async def test_listings_are_kept_until_the_last_item_is_done(site, monkeypatch):
