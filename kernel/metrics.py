@@ -58,8 +58,9 @@ HTTP_REQUESTS: Final = Series(
 HTTP_SECONDS: Final = Series(
     "trovato_http_request_seconds",
     "histogram",
-    ("method", "route"),
-    "Time from a request's arrival to the end of its answer; of an event stream, to its beginning.",
+    ("method", "route", "status"),
+    "Time from a request's arrival to the end of its answer; of an event stream, to its beginning. `status` is its "
+    "class, from `1xx` to `5xx`.",
     REQUEST_BUCKETS_S,
 )
 TAP_SECONDS: Final = Series(
@@ -204,7 +205,7 @@ class Metrics:
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """`route` is the template of the route, never the address: addresses have no end."""
         self._child(HTTP_REQUESTS, method, route, str(status)).inc()
-        self._child(HTTP_SECONDS, method, route).observe(seconds)
+        self._child(HTTP_SECONDS, method, route, f"{status // 100}xx").observe(seconds)
 
     def count_lookup(self, tier: str, hit: bool) -> None:
         self._child(CACHE_LOOKUPS, tier, "hit" if hit else "miss").inc()

@@ -86,7 +86,8 @@ async def test_every_series_moves_by_doing_the_thing(run_measured_site, editor):
 
         # What both web processes did, whichever of them is asked.
         assert grown("trovato_http_requests_total", route="/item/<item_id>", status="200") == 5
-        assert grown("trovato_http_request_seconds_count", route="/item/<item_id>") == 5
+        assert grown("trovato_http_request_seconds_count", route="/item/<item_id>", status="2xx") == 5
+        assert grown("trovato_http_request_seconds_count", route="none", status="4xx") == 5
         assert grown("trovato_http_requests_total", method="POST", status="201") == 1
         assert grown("trovato_http_requests_total", route="none", status="404") == 5
         assert grown("trovato_http_request_seconds_sum", method="POST") > 0

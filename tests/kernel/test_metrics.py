@@ -58,7 +58,7 @@ def test_every_method_moves_its_series():
     metrics.set_gauge(WASM_INSTANCES, 3, "leased")
     samples = read_samples(metrics.render([Reading(JOBS_WAITING, ("save_item",), 7)]))
     assert samples["trovato_http_requests_total", "GET", "/a", "304"] == 1
-    assert samples["trovato_http_request_seconds_sum", "GET", "/a"] == 0.02
+    assert samples["trovato_http_request_seconds_sum", "GET", "/a", "3xx"] == 0.02
     assert samples["trovato_cache_lookups_total", "hit", "page"] == 1
     assert samples["trovato_database_query_seconds_bucket", "0.0025", "select"] == 1
     assert samples["trovato_database_query_seconds_bucket", "0.001", "select"] == 0
@@ -106,8 +106,8 @@ def test_siblings_answer_for_each_other_and_outlive_each_other(tmp_path):
     assert read_samples(run_sibling(tmp_path, 1, 3))[request] == 3
     both = read_samples(run_sibling(tmp_path, 2, 4))
     assert (both[request], both["trovato_wasm_instances", "ready"]) == (7, 10)
-    assert both["trovato_http_request_seconds_count", "GET", "/a"] == 7
-    assert both["trovato_http_request_seconds_bucket", "0.005", "GET", "/a"] == 7
+    assert both["trovato_http_request_seconds_count", "GET", "/a", "2xx"] == 7
+    assert both["trovato_http_request_seconds_bucket", "0.005", "GET", "/a", "2xx"] == 7
 
     # What the first held has gone with it, and what it counted has not; its successor goes on from there.
     forget_gauges(tmp_path, 1)

@@ -549,8 +549,12 @@ async def test_every_answer_is_counted_under_its_route(process):
     assert (count("GET", "200"), count("GET", "304"), count("other", "200")) == (2.0, 1.0, 1.0)
     assert sample("trovato_cache_lookups_total", {"tier": "page", "outcome": "hit"}) == 2.0
     assert sample("trovato_cache_lookups_total", {"tier": "page", "outcome": "miss"}) == 1.0
-    seconds = sample("trovato_http_request_seconds_count", {"method": "GET", "route": "/page/<name>"})
-    assert seconds == 3.0
+
+    def count_timed(status):
+        labels = {"method": "GET", "route": "/page/<name>", "status": status}
+        return sample("trovato_http_request_seconds_count", labels)
+
+    assert (count_timed("2xx"), count_timed("3xx")) == (2.0, 1.0)
     assert b"trovato_http_requests_total" in process.cache.metrics.render()
 
 
