@@ -345,23 +345,18 @@ async def test_no_more_run_at_once_than_may_and_all_are_done(ledger, deaf_ledger
 async def test_finding_room_reads_little_however_many_wait(ledger):
     """Nor however many are over, which stand at the beginning of the table; also for a group that came last."""
     async with ledger.db.acquire() as conn:
-        await conn.execute(
-            """
-            INSERT INTO job (id, kind, status, actor_id)
-            SELECT gen_random_uuid(), 'index_item', 'done', gen_random_uuid() FROM generate_series(1, 10000)
-            """
-        )
-        await conn.execute(
-            """
-            INSERT INTO job (id, kind, group_key, actor_id, run_at)
-            SELECT gen_random_uuid(), $1, 'plugin ' || n % 5, gen_random_uuid(), $2::timestamptz + make_interval(secs => n)
-            FROM generate_series(1, 20000) n
-            UNION ALL
-            SELECT gen_random_uuid(), $1, 'plugin late', gen_random_uuid(), now() FROM generate_series(1, 4)
-            """,
-            KIND.name,
-            clock.now() - timedelta(days=1),
-        )
+        for rows, status in ((20_000, "done"), (20_000, "queued")):
+            await conn.execute(
+                """
+                INSERT INTO job (id, kind, group_key, actor_id, run_at, status)
+                SELECT gen_random_uuid(), $1, 'plugin ' || n % 5, gen_random_uuid(), now() - n * interval '1 s', $3
+                FROM generate_series(1, $2::int) n
+                """,
+                KIND.name,
+                rows,
+                status,
+            )
+        await submit_many(ledger, 4, "plugin late")
         await analyze_jobs(conn)
         assert len(await list_groups_with_room(conn, LIMITS)) == 6
         seen = []
