@@ -1,7 +1,7 @@
 """The pages about jobs: who sees what at which door, what may be asked for, and what the buttons do."""
 
-import asyncio
 import re
+from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 from urllib.parse import quote
@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kernel.app.open import open_kernel
 from kernel.clock import now
 from kernel.context import Actor, Context
 from kernel.errors import BadInput
@@ -22,6 +23,8 @@ from kernel.names import ANONYMOUS_ID
 from kernel.shared.session import Sessions
 from kernel.user.load import PERMISSIONS_TAG
 from kernel.user.store import assign_role, grant_permission, insert_role
+from tests.fixtures.site import Site
+from web.app import create_asgi
 from web.job_lists import read_filter
 
 PAYLOAD, TITLE, PROBLEM = "words of the payload", "words of the title", "words of a complaint"
@@ -455,6 +458,43 @@ async def test_those_of_one_page_are_tried_again_together(site, spent):
     assert sorted(re.findall(r'name="job" value="([^"]+)"', page)) == sorted(listed)
     answer = await press(site, cookies["overseer"], "/admin/jobs/retry", "jobs_retry", job=listed)
     assert answer.headers["Location"] == "/admin/jobs"
-    async with asyncio.timeout(5):
-        while [(await read_job(site, job_id))["status"] for job_id in ids] != ["done"] * 3:
-            await asyncio.sleep(0.02)
+    async with site.client(cookie=cookies["overseer"]) as browser:
+        assert "3 jobs are tried again." in (await browser.get("/admin/jobs")).text
+    for job_id in ids:
+        assert (await wait_for_job(site.web.ledger, job_id, 5)).status == "done"
+
+
+async def test_only_what_is_tried_again_is_said_to_be(site, spent):
+    root = await site.make_user("root", is_admin=True)
+    left = "left alone: not there any more, or neither failed nor given up by now."
+    over = await add_job(site, root.id, "done", payload={}, error=None, finished=now())
+    async with site.client(token=await site.make_token(root)) as program:
+
+        async def retry(*ids):
+            answer = await program.post("/admin/jobs/retry", json={"jobs": [str(job_id) for job_id in ids]})
+            return answer.status_code, answer.json()
+
+        assert await retry(await spent(root.id), over, uuid7()) == (
+            200,
+            {
+                "message": f"1 job is tried again. 2 jobs are {left}",
+                "retried": 1,
+                "refused": 2,
+                "waiting": 0,
+            },
+        )
+        assert (await retry(uuid7()))[1]["message"] == f"1 job is {left}"
+
+
+async def test_what_no_worker_has_looked_at_is_not_said_to_be_tried_again(site_config, renderer):
+    hasty = replace(site_config, save_wait_s=0.1)
+    async with (
+        open_kernel(hasty, role="worker", renderer=renderer) as idle,
+        open_kernel(hasty, role="web", renderer=renderer) as web,
+    ):
+        site = Site(hasty, web, idle, create_asgi(web))
+        token = await site.make_token(await site.make_user("root", is_admin=True))
+        async with site.client(token=token) as program:
+            answer = await program.post("/admin/jobs/retry", json={"jobs": [str(uuid7()), str(uuid7())]})
+    assert (answer.status_code, answer.json()["waiting"]) == (202, 2)
+    assert answer.json()["message"] == "2 jobs are looked at as soon as a worker is free."

@@ -1,6 +1,7 @@
 """Everybody's jobs, for those who look after them: what waits, what runs, what gave up."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from time import monotonic
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from kernel.jobs import RETRY_JOB, RetryJob
 from kernel.ledger.access import ADMINISTER_JOBS
 from kernel.ledger.lists import JobFilter, JobPage, count_open_jobs, list_jobs
 from kernel.ledger.submit import submit_job
+from kernel.ledger.wait import wait_for_job
 from kernel.user.name import normalise_name
 from kernel.user.store import find_user_by_name
 from web.guard import Submitted, changing_route
@@ -75,14 +77,43 @@ async def retry_listed(submitted: Submitted | None, document: Mapping[str, Any] 
         document.get("jobs") if submitted is None and document else (submitted or {}).get("job", [])
     )
     await visit.release()
-    for job_id in ids:
-        await submit_job(visit.rt.ledger, visit.ctx, RETRY_JOB, RetryJob(job_id))
-    text = f"{len(ids)} job{' is' if len(ids) == 1 else 's are'} tried again."
+    retried, refused, waiting = await _retry_each(visit, ids)
+    text = _tell_retried(retried, refused, waiting)
     if document is not None:
-        return answer_json({"message": text}, 202)
+        numbers = {"retried": retried, "refused": refused, "waiting": waiting}
+        return answer_json({"message": text, **numbers}, 202 if waiting else 200)
     if visit.session is not None:
-        await visit.sessions.add_flash(visit.session, "success", text)
+        kind = "warning" if refused else "info" if waiting else "success"
+        await visit.sessions.add_flash(visit.session, kind, text)
     return redirect_after_change(read_destination(request.args.get("destination", "") or LIST))
+
+
+async def _retry_each(visit: Visit, ids: Sequence[UUID]) -> tuple[int, int, int]:
+    """How many are tried again, how many were left alone, and how many no worker has looked at so far."""
+    ledger = visit.rt.ledger
+    asked = [await submit_job(ledger, visit.ctx, RETRY_JOB, RetryJob(job_id)) for job_id in ids]
+    deadline = monotonic() + visit.rt.config.save_wait_s
+    jobs = [await wait_for_job(ledger, job_id, max(0.0, deadline - monotonic())) for job_id in asked]
+    waiting = sum(not job.is_finished for job in jobs)
+    retried = sum((job.result or {}).get("outcome") == "done" for job in jobs)
+    return retried, len(jobs) - retried - waiting, waiting
+
+
+def _tell_retried(retried: int, refused: int, waiting: int) -> str:
+    parts = []
+    if retried:
+        parts.append(f"{_count(retried)} tried again.")
+    if waiting:
+        parts.append(f"{_count(waiting)} looked at as soon as a worker is free.")
+    if refused:
+        parts.append(
+            f"{_count(refused)} left alone: not there any more, or neither failed nor given up by now."
+        )
+    return " ".join(parts)
+
+
+def _count(number: int) -> str:
+    return f"{number} job{' is' if number == 1 else 's are'}"
 
 
 def _read_ids(sent: object) -> list[UUID]:
