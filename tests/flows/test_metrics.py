@@ -96,6 +96,7 @@ async def test_every_series_moves_by_doing_the_thing(run_measured_site, editor):
         assert grown("trovato_database_query_seconds_count", statement="insert") == 1
         assert grown("trovato_cache_lookups_total", tier="page", outcome="hit") >= 3
         assert grown("trovato_cache_lookups_total", tier="page", outcome="miss") >= 2
+        assert grown("trovato_cache_lookups_total", tier="local") > 0
         assert grown("trovato_cache_lookups_total", tier="shared") > 0
         assert after.total("trovato_processes") == 2
         assert after.total("trovato_wasm_instances") >= 2
@@ -140,6 +141,58 @@ async def check_ledger_series(site, client):
     assert shown.total("trovato_jobs_dead", kind="index_item", status="dead") == 1
     assert shown.total("trovato_jobs_waiting", kind="unknown_here") == 1
     assert shown.total("trovato_jobs_oldest_wait_seconds", kind="unknown_here") >= 90
+
+
+@pytest.mark.story("14.3")
+async def test_gauges_show_what_is_in_use_while_it_is(site):
+    """An instance while a plugin runs in it, connections while their statement and their command go on."""
+    metrics = site.web.metrics
+
+    def look():
+        metrics.refresh()
+        return Scraped(metrics.render().decode())
+
+    def moved(name, **labels):
+        return look().total(name, **labels) - before.total(name, **labels)
+
+    async def wait_until_moved(number, name, **labels):
+        async with asyncio.timeout(5):
+            while moved(name, **labels) != number:
+                await asyncio.sleep(0.01)
+
+    (blog,) = [plugin for plugin in site.web.plugins.registry.plugins if plugin.name == "blog"]
+    await blog.component.fill()
+    before = look()
+    instance = await blog.component.take(None)
+    assert moved("trovato_wasm_instances", state="leased") >= 1
+    # Another one is made ready in its place.
+    await blog.component.fill()
+    assert moved("trovato_wasm_instances", state="leased") == 1
+    assert moved("trovato_wasm_instances", state="ready") == 0
+    instance.close()
+    assert moved("trovato_wasm_instances", state="leased") == 0
+
+    async with site.worker.db.acquire() as gate, site.web.db.acquire() as conn:
+        before = look()
+        await gate.execute("SELECT pg_advisory_lock(17)")
+        async with site.web.db.acquire() as other:
+            waiting = asyncio.create_task(other.execute("SELECT pg_advisory_lock_shared(17)"))
+            while not await conn.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+                await asyncio.sleep(0.01)
+            assert moved("trovato_database_connections", state="in_use") == 1
+            await gate.execute("SELECT pg_advisory_unlock(17)")
+            await waiting
+            await other.execute("SELECT pg_advisory_unlock_shared(17)")
+        assert moved("trovato_database_connections", state="in_use") == 0
+        assert moved("trovato_database_connections", state="idle") in {0, 1}
+
+    before = look()
+    key = site.web.shared.key("test", "gate")
+    waiting = asyncio.create_task(site.web.shared.client.blpop([key], timeout=5))
+    await wait_until_moved(1, "trovato_redis_connections", pool="shared", state="in_use")
+    await site.worker.shared.client.rpush(key, b"open")
+    await waiting
+    await wait_until_moved(0, "trovato_redis_connections", pool="shared", state="in_use")
 
 
 def find_process(place):
