@@ -20,6 +20,7 @@ from web.content_filter import FILTER_NAMES, ContentFilter, read_content_filter
 BULK_PATH: Final = "/admin/content/bulk"
 BULK_FORM: Final = "content_bulk"
 DOCUMENT_KEYS: Final = frozenset({"action", "items", "filter"})
+ENTRY_KEYS: Final = frozenset({"id", "revision"})
 # So many may be named one by one; more are chosen by a filter.
 LISTED_MAX: Final = 1_000
 
@@ -103,7 +104,7 @@ def read_bulk_form(submitted: Mapping[str, Sequence[str]], types: Collection[str
 
 
 def read_bulk_document(document: Mapping[str, Any], types: Collection[str]) -> Choice:
-    """Either `items`, a list of `{"id": …, "revision": …}` (the revision may be missing), or a `filter`. Raises
+    """Either `items`, a list of `{"id": …, "revision": …}` (without a revision any is meant), or a `filter`. Raises
     BadInput and NotFound."""
     unknown = [str(key)[:64] for key in document if key not in DOCUMENT_KEYS]
     if unknown:
@@ -122,7 +123,13 @@ def read_bulk_document(document: Mapping[str, Any], types: Collection[str]) -> C
         return Choice(action, {}, read_content_filter(wanted, types), is_everything=True)
     if not isinstance(items, list) or not items or not all(isinstance(entry, Mapping) for entry in items):
         raise Invalid({"items": 'Items are a list of objects such as {"id": "…", "revision": "…"}.'})
-    pairs = [(entry.get("id"), entry.get("revision") or "-") for entry in items]
+    # A misspelt key must not turn into a change of whatever is there by now.
+    strange = sorted({str(key)[:64] for entry in items for key in entry if key not in ENTRY_KEYS})
+    if strange:
+        raise Invalid(
+            {"items": f"An item has no key '{strange[0]}'. It has: {', '.join(sorted(ENTRY_KEYS))}."}
+        )
+    pairs = [(entry.get("id"), entry.get("revision")) for entry in items]
     return Choice(action, _read_items(pairs), ContentFilter(), is_everything=False)
 
 
@@ -156,12 +163,12 @@ def _read_action(name: object) -> Action:
 
 
 def _read_items(pairs: Iterable[tuple[Any, Any]]) -> dict[UUID, UUID | None]:
-    """Each item once, however often it is named."""
+    """Each item once, however often it is named; None in place of a revision means any."""
     items: dict[UUID, UUID | None] = {}
     for item_text, seen_text in pairs:
         item_id = parse_uuid(item_text) if isinstance(item_text, str) else None
         seen = parse_uuid(seen_text) if isinstance(seen_text, str) else None
-        if item_id is None or (seen is None and seen_text != "-"):
+        if item_id is None or (seen is None and seen_text is not None):
             raise BadInput("An item is named by its id and the id of the revision that you saw.")
         items[item_id] = seen
         if len(items) > LISTED_MAX:
@@ -169,6 +176,6 @@ def _read_items(pairs: Iterable[tuple[Any, Any]]) -> dict[UUID, UUID | None]:
     return items
 
 
-def _split(text: str) -> tuple[str, str]:
+def _split(text: str) -> tuple[str, str | None]:
     item_id, _, seen = text.partition(" ")
-    return item_id, seen
+    return item_id, None if seen == "-" else seen

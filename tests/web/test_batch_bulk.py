@@ -143,11 +143,12 @@ async def test_pressing_without_a_choice_says_so_and_keeps_the_filter(site):
     assert await count_batches(site) == 0
 
 
+ITEM_ID = "01936e3b-4f5a-7000-8000-000000000001"
 BAD_FORMS = {
     "no-action": ({"item": "x"}, 400),
     "unknown-action": ({"action": "burn", "everything": "1"}, 400),
     "no-uuid": ({"action": "publish", "item": "one two"}, 400),
-    "no-revision": ({"action": "publish", "item": "01936e3b-4f5a-7000-8000-000000000001"}, 400),
+    "no-revision": ({"action": "publish", "item": ITEM_ID}, 400),
     "unknown-type": ({"action": "publish", "everything": "1", "type": "nothing"}, 404),
     "unknown-status": ({"action": "publish", "everything": "1", "status": "7"}, 404),
     "long-text": ({"action": "publish", "everything": "1", "text": "x" * 101}, 404),
@@ -170,6 +171,11 @@ BAD_DOCUMENTS = {
     "empty-list": {"action": "delete", "items": []},
     "no-objects": {"action": "delete", "items": ["x"]},
     "no-id": {"action": "delete", "items": [{"revision": "x"}]},
+    "no-such-key-of-an-item": {"action": "delete", "items": [{"id": ITEM_ID, "revison": ITEM_ID}]},
+    "empty-revision": {"action": "delete", "items": [{"id": ITEM_ID, "revision": ""}]},
+    "zero-as-revision": {"action": "delete", "items": [{"id": ITEM_ID, "revision": 0}]},
+    "no-as-revision": {"action": "delete", "items": [{"id": ITEM_ID, "revision": False}]},
+    "revision-of-the-form": {"action": "delete", "items": [{"id": ITEM_ID, "revision": "-"}]},
     "number-as-id": {"action": "delete", "items": [{"id": 7}]},
     "misspelt-filter": {"action": "delete", "filter": {"tpye": "page"}},
     "filter-of-a-list": {"action": "delete", "filter": {"type": ["page"]}},
@@ -190,8 +196,12 @@ async def test_a_document_that_is_not_clear_changes_nothing(site, document):
 
 async def test_a_program_starts_a_batch_and_a_repetition_is_the_same_one(site):
     root, _ = await make_admin(site)
-    items = await add_items(site, root, 3)
-    chosen = [{"id": str(items[0].id), "revision": str(items[0].revision_id)}, {"id": str(items[1].id)}]
+    items = await add_items(site, root, 4)
+    chosen = [
+        {"id": str(items[0].id), "revision": str(items[0].revision_id)},
+        {"id": str(items[1].id), "revision": None},
+        {"id": str(items[2].id)},
+    ]
     async with site.client(token=await site.make_token(root)) as program:
         sent = {
             "json": {"action": "delete", "items": [*chosen, chosen[0]]},
@@ -205,10 +215,10 @@ async def test_a_program_starts_a_batch_and_a_repetition_is_the_same_one(site):
         assert answer.headers["Location"] == batch["path"] == f"/batch/{batch['id']}"
         job = await finish_batch(site, batch["path"])
         status = (await program.get(batch["status"])).json()
-    assert (status["percent"], status["good"], status["refused"]) == (100, 2, 0)
-    assert job.result["done"] == 2
+    assert (status["percent"], status["good"], status["refused"]) == (100, 3, 0)
+    assert job.result["done"] == 3
     async with site.worker.db.acquire() as conn:
-        assert [item.id for item in await select_items(conn, [i.id for i in items])] == [items[2].id]
+        assert [item.id for item in await select_items(conn, [i.id for i in items])] == [items[3].id]
 
 
 async def test_who_may_not_see_the_content_list_changes_nothing_by_it(site):
