@@ -15,7 +15,7 @@ from kernel.form.model import Element, Form, Submission
 from kernel.form.token import build_dedupe_key, read_build_id
 from kernel.ids import parse_uuid
 from web.batch_view import count_items
-from web.content_filter import FILTER_NAMES, ContentFilter, read_content_filter
+from web.content_filter import FILTER_NAMES, ContentFilter, read_content_filter, read_filter_document
 
 BULK_PATH: Final = "/admin/content/bulk"
 BULK_FORM: Final = "content_bulk"
@@ -115,12 +115,10 @@ def read_bulk_document(document: Mapping[str, Any], types: Collection[str]) -> C
         raise Invalid({"items": "Name either `items` or a `filter`; an empty filter means everything."})
     action = _read_action(document.get("action"))
     if wanted is not None:
-        # A misspelt name must not turn into everything.
-        if not isinstance(wanted, Mapping) or not set(FILTER_NAMES).issuperset(wanted):
-            raise Invalid(
-                {"filter": "The filter must be an object with no more than `type`, `status` and `text`."}
-            )
-        return Choice(action, {}, read_content_filter(wanted, types), is_everything=True)
+        if not isinstance(wanted, Mapping):
+            raise Invalid({"filter": "The filter must be an object; an empty one means everything."})
+        chosen = read_filter_document(wanted, types, place="filter.")
+        return Choice(action, {}, chosen, is_everything=True)
     if not isinstance(items, list) or not items or not all(isinstance(entry, Mapping) for entry in items):
         raise Invalid({"items": 'Items are a list of objects such as {"id": "…", "revision": "…"}.'})
     # A misspelt key must not turn into a change of whatever is there by now.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kernel.batch.selection import Selection
-from kernel.errors import NotFound
+from kernel.errors import Invalid, NotFound
 from kernel.names import has_forbidden_text
 
 TEXT_MAX: Final = 100
@@ -37,15 +37,42 @@ class ContentFilter:
 
 
 def read_content_filter(given: Mapping[str, object], types: Collection[str]) -> ContentFilter:
-    """Raises NotFound."""
-    texts = {name: given.get(name, "") for name in FILTER_NAMES}
-    chosen = {name: text.strip() for name, text in texts.items() if isinstance(text, str)}
-    if (
-        len(chosen) < len(FILTER_NAMES)
-        or chosen["type"] not in {"", *types}
-        or chosen["status"] not in {"", "0", "1"}
-    ):
-        raise NotFound("There is no such filter.")
-    if len(chosen["text"]) > TEXT_MAX or has_forbidden_text(chosen["text"]):
-        raise NotFound(f"A text to look for has {TEXT_MAX} characters at most.")
+    """As an address or a form has it, which nobody types. Raises NotFound."""
+    chosen = {name: _read_text(given.get(name, "")) for name in FILTER_NAMES}
+    problems = _check(chosen, types)
+    if problems:
+        raise NotFound(f"There is no such filter. {' '.join(problems.values())}")
     return ContentFilter(**chosen)
+
+
+def read_filter_document(
+    given: Mapping[str, object], types: Collection[str], *, place: str = ""
+) -> ContentFilter:
+    """As a program writes it; `place` stands before its keys in complaints. A misspelt key must not turn into
+    everything. Raises Invalid."""
+    chosen = {name: _read_text(given.get(name, "")) for name in FILTER_NAMES}
+    known = ", ".join(FILTER_NAMES)
+    strange = {str(key)[:64]: f"There is no such key. A filter has: {known}." for key in given}
+    problems = {key: text for key, text in strange.items() if key not in FILTER_NAMES}
+    problems |= _check(chosen, types)
+    if problems:
+        raise Invalid({f"{place}{key}": text for key, text in problems.items()})
+    return ContentFilter(**chosen)
+
+
+def _read_text(given: object) -> str:
+    """What is no text becomes one that nothing allows."""
+    return given.strip() if isinstance(given, str) else "\x00"
+
+
+def _check(chosen: Mapping[str, str], types: Collection[str]) -> dict[str, str]:
+    problems = {}
+    if chosen["type"] not in {"", *types}:
+        problems["type"] = f"There is no such type. This site has: {', '.join(types)}."
+    if chosen["status"] not in {"", "0", "1"}:
+        problems["status"] = 'The status is "1" for what is published, "0" for drafts, "" for both.'
+    if len(chosen["text"]) > TEXT_MAX or has_forbidden_text(chosen["text"]):
+        problems["text"] = (
+            f"A text to look for has {TEXT_MAX} characters at most, all of which can be stored."
+        )
+    return problems

@@ -194,6 +194,29 @@ async def test_a_document_that_is_not_clear_changes_nothing(site, document):
     assert await count_batches(site) == 0
 
 
+@pytest.mark.parametrize(
+    ("given", "key", "words"),
+    [
+        ({"type": "blgo"}, "type", "There is no such type. This site has: blog, page."),
+        ({"type": ["page"]}, "type", "There is no such type. This site has: blog, page."),
+        ({"status": 1}, "status", 'The status is "1" for what is published, "0" for drafts, "" for both.'),
+        ({"text": "x" * 101}, "text", "A text to look for has 100 characters at most"),
+        ({"text": None}, "text", "A text to look for has 100 characters at most"),
+        ({"tpye": "page"}, "tpye", "There is no such key. A filter has: type, status, text."),
+    ],
+)
+async def test_a_program_is_told_what_is_wrong_with_its_filter_and_what_there_is(site, given, key, words):
+    root, _ = await make_admin(site)
+    async with site.client(token=await site.make_token(root)) as program:
+        chosen = await program.post("/admin/content/bulk", json={"action": "delete", "filter": given})
+        export = await program.post("/admin/tools/export", json=given)
+    for answer, name in ((chosen, f"filter.{key}"), (export, key)):
+        assert answer.status_code == 422
+        ((named, told),) = answer.json()["error"]["problems"].items()
+        assert (named, told[: len(words)]) == (name, words)
+    assert await count_batches(site) == 0
+
+
 async def test_a_program_starts_a_batch_and_a_repetition_is_the_same_one(site):
     root, _ = await make_admin(site)
     items = await add_items(site, root, 4)

@@ -20,7 +20,7 @@ from kernel.form.token import build_dedupe_key
 from kernel.form.validate import read_values, validate_form
 from kernel.item_type.load import list_item_types
 from kernel.names import LIVE
-from web.content_filter import FILTER_NAMES, read_content_filter
+from web.content_filter import read_content_filter, read_filter_document
 from web.guard import Submitted, changing_route
 from web.repeat import read_repeat_key
 from web.respond import show_page
@@ -172,9 +172,7 @@ async def export_items(submitted: Submitted | None, document: Mapping[str, Any] 
     visit = current_visit()
     types = await _list_types(visit)
     if document is not None:
-        if not set(FILTER_NAMES).issuperset(document):
-            raise Invalid({"": f"An export has no more than: {', '.join(FILTER_NAMES)}."})
-        wanted, key = read_content_filter(document, types), read_repeat_key(visit, document)
+        wanted, key = read_filter_document(document, types), read_repeat_key(visit, document)
     else:
         form = build_export_form(types)
         submission = validate_form(form, visit.session, submitted or {})
