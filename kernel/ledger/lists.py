@@ -1,7 +1,7 @@
 """Jobs as people look at them: newest first, filtered, and how many wait or need attention.
 
 Whatever is asked for, a bounded number of rows is looked at: what an index answers narrows the search, and the
-rest is looked for among the newest of what is left. Nothing here reads a payload.
+rest is looked for among the newest of what is left. Of a payload nothing is read but the name of what is to be done.
 """
 
 from collections.abc import Collection
@@ -84,7 +84,11 @@ _FROM_ELSEWHERE: Final = {
     "title": "job.result ->> 'title'",
     "error": "job.error ->> 'message'",
     "failure": "job.error -> 'failure'",
-    "operation": "CASE WHEN job.kind = 'run_batch' THEN job.cursor ->> 'operation' END",
+    "operation": (
+        # Before its first slice a batch has no cursor, and in the end no payload.
+        "CASE WHEN job.kind = 'run_batch' "
+        "THEN coalesce(job.cursor ->> 'operation', job.payload ->> 'operation') END"
+    ),
     "refused": "CASE WHEN job.kind = 'run_batch' THEN coalesce((job.cursor ->> 'refused')::int, 0) ELSE 0 END",
 }
 _COLUMNS: Final = ", ".join(

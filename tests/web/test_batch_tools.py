@@ -4,15 +4,18 @@ import gzip
 import json
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from kernel.clock import now
 from kernel.plugin.model import PluginSet
 from kernel.tap.answers import MenuEntry
 from kernel.tap.menu import build_menu
 from kernel.tap.registry import TapOptions, TapRegistry
 from tests.fixtures.site import open_site
 from tests.web.test_batch import add_items, finish_batch, make_admin, press
+from tests.web.test_jobs import add_job
 from web.app import create_asgi
 
 PAGE = '{"type": "page", "title": "A title"}'
@@ -169,6 +172,29 @@ async def test_the_buttons_start_their_work_and_pressing_twice_is_once(site):
             await press(browser, session, "/admin/tools/run", "tool_run", tool="import_items")
         ).status_code == 400
         assert (await press(browser, session, "/admin/tools/run", "tool_run")).status_code == 400
+
+
+async def test_a_tool_that_waits_for_a_worker_is_under_way(site):
+    root, session = await make_admin(site)
+    payload = {"operation": "reindex", "arguments": {}}
+    job_id = await add_job(
+        site,
+        root.id,
+        "queued",
+        kind="run_batch",
+        payload=payload,
+        run_at=now() + timedelta(days=1),
+        result=None,
+        error=None,
+    )
+    async with site.client(cookie=session.id) as browser:
+        page = await browser.get("/admin/tools")
+        assert page.text.count("Under way") == 1
+        assert f'<a href="/batch/{job_id}">Watch it</a>' in page.text
+        for path in ("/jobs", "/admin/jobs"):
+            listed = (await browser.get(path)).text
+            assert "Rebuild the search index</a>" in listed
+            assert "Work on many items</a>" not in listed
 
 
 async def test_refreshing_makes_the_pages_of_plugins_new_that_list_nothing(site, workshop):
