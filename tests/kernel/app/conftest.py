@@ -13,6 +13,18 @@ from tests.fixtures.database import ROOT
 from workers.handlers import HANDLERS
 from workers.worker import run_worker
 
+# The command on a machine whose clock is wrong: that of kernel/clock.py, and the one that ids are made from.
+SKEWED = """
+import sys, time
+from datetime import timedelta
+from kernel import clock
+skew_s, now, time_ns = int(sys.argv.pop(1)), clock.now, time.time_ns
+clock.now = lambda: now() + timedelta(seconds=skew_s)
+time.time_ns = lambda: time_ns() + skew_s * 10**9
+from kernel.__main__ import main
+main()
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Ran:
@@ -23,7 +35,8 @@ class Ran:
 
 @pytest.fixture
 def trovato(config):
-    """`await trovato("jobs", "list")`; `given` is what the command reads from a pipe."""
+    """`await trovato("jobs", "list")`; `given` is what the command reads from a pipe, `skew_s` how far ahead the clock
+    of its machine is."""
     environment = {
         **os.environ,
         "DATABASE_URL": config.database_url,
@@ -32,11 +45,10 @@ def trovato(config):
         "TROVATO_VAR": str(config.var),
     }
 
-    async def run(*arguments, given=None):
+    async def run(*arguments, given=None, skew_s=0):
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-m",
-            "kernel",
+            *(("-c", SKEWED, str(skew_s)) if skew_s else ("-m", "kernel")),
             *map(str, arguments),
             cwd=ROOT,
             env=environment,

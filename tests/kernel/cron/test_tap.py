@@ -11,6 +11,7 @@ from kernel.cron.run import run_cron
 from kernel.cron.schedule import EVERY_MINUTE
 from kernel.cron.store import select_now
 from kernel.cron.tap import list_tap_tasks
+from kernel.cron.tasks import TASKS
 from kernel.jobs import RUN_CRON
 from kernel.ledger.attempt import Attempts
 from kernel.plugin.model import PluginSet
@@ -59,6 +60,16 @@ async def test_a_plugin_that_fails_or_loops_does_not_keep_the_others_from_their_
     assert errors["tap_cron:raises"].startswith("Plugin 'raises', tap_cron: ")
     assert "at most 255 characters" in errors["tap_cron:babbles"]
     assert await get_runs(moody_rt, "tap_cron:uninterested") == []
+
+
+@pytest.mark.story("13.6")
+async def test_plugins_have_their_turn_after_the_sites_own_tasks(moody_rt):
+    job_id = await submit_cron(moody_rt)
+    attempts = Attempts(moody_rt.ledger, {RUN_CRON.name: (RUN_CRON, partial(run_cron, moody_rt))})
+    await attempts.make(job_id)
+    names = [task for task, _ in told(await get_job(moody_rt.ledger, job_id))]
+    plugins = [f"tap_cron:{name}" for name in ("early", *MOODS, "late")]
+    assert names == [*(task.name for task in TASKS), *plugins]
 
 
 @pytest.mark.story("13.6")
