@@ -8,6 +8,7 @@ from typing import Any, Final
 from kernel.batch.operations import find_operation
 from kernel.clock import now
 from kernel.context import Context
+from kernel.jobs import WORK_PLUGIN_QUEUE
 from kernel.ledger.access import may_oversee, may_read
 from kernel.ledger.lists import JobLine
 from kernel.ledger.model import UNFINISHED, Job, JobStatus
@@ -24,6 +25,7 @@ TITLES: Final = {
     "run_cron": "Cron",
     "new_cron_key": "Changing the key of cron",
     "run_batch": "Work on many items",
+    "work_plugin_queue": "Work for later",
 }
 # Where the page of a job is, unless it is /job/{id}.
 PAGES: Final = {"run_batch": "/batch/{id}"}
@@ -47,7 +49,8 @@ def describe_job(ctx: Context, job: Job) -> dict[str, Any]:
     return {
         "id": str(job.id),
         "kind": job.kind,
-        "title": _title(job.kind, result.get("title")),
+        "title": _name_queue(job.kind, job.group_key, job.payload.get("queue"))
+        or _title(job.kind, result.get("title")),
         "status": str(job.status),
         "is_finished": job.is_finished,
         "succeeded": succeeded,
@@ -78,7 +81,9 @@ def describe_line(ctx: Context, line: JobLine) -> dict[str, Any]:
     return {
         "id": str(line.id),
         "kind": line.kind,
-        "title": _name_batch(line) or _title(line.kind, line.title if is_open else None),
+        "title": _name_batch(line)
+        or _name_queue(line.kind, line.group_key, line.queue)
+        or _title(line.kind, line.title if is_open else None),
         "page": PAGES.get(line.kind, "/job/{id}?details=1").format(id=line.id),
         "actor": line.actor_name or ("" if line.session_key else "The site"),
         "status": str(line.status),
@@ -134,6 +139,13 @@ def _name_batch(line: JobLine) -> str:
     """What it does; nothing of that is content."""
     operation = find_operation(line.operation) if line.operation else None
     return operation.label if operation else ""
+
+
+def _name_queue(kind: str, plugin: str, queue: str | None) -> str:
+    """Whose work for later it is; which queue, until the payload is gone."""
+    if kind != WORK_PLUGIN_QUEUE.name:
+        return ""
+    return f"{name_kind(kind)}: {plugin}, queue {queue}" if queue else f"{name_kind(kind)}: {plugin}"
 
 
 def _message(result: dict[str, Any]) -> str:

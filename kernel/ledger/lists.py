@@ -31,7 +31,8 @@ _INDEXED: Final = frozenset({JobStatus.QUEUED, JobStatus.RUNNING, *ATTENTION})
 class JobLine:
     """One row of a list. `title`, `outcome` and `error` come from the result and the error; `title` names content,
     and so may `error` where there is a `failure`: that a plugin, a tap and a reason are named in.
-    `operation` and `refused` are those of a batch: what it does, and how many it could not do."""
+    `operation` and `refused` are those of a batch: what it does, and how many it could not do.
+    `group_key` and `queue` say whose work a plugin's is, until that is done."""
 
     id: UUID
     kind: str
@@ -54,6 +55,8 @@ class JobLine:
     failure: dict[str, str | None] | None
     operation: str | None
     refused: int
+    group_key: str
+    queue: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ _FROM_ELSEWHERE: Final = {
         "CASE WHEN job.kind = 'run_batch' "
         "THEN coalesce(job.cursor ->> 'operation', job.payload ->> 'operation') END"
     ),
+    "queue": "CASE WHEN job.kind = 'work_plugin_queue' THEN job.payload ->> 'queue' END",
     "refused": "CASE WHEN job.kind = 'run_batch' THEN coalesce((job.cursor ->> 'refused')::int, 0) ELSE 0 END",
 }
 _COLUMNS: Final = ", ".join(
