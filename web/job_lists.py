@@ -110,7 +110,13 @@ async def answer_list(
     rows = [describe_line(visit.ctx, line) for line in page.lines]
     if as_json:
         numbers = {status.value: number for status, number in counts.items()}
-        data = {"jobs": rows, "next_before": page.next_before, "counts": numbers, "counted_to": COUNTED}
+        data = {
+            "jobs": rows,
+            "next_before": page.next_before,
+            "is_cut": page.is_cut,
+            "counts": numbers,
+            "counted_to": COUNTED,
+        }
         return answer_json(data, headers={"Cache-Control": "no-store"})
     variables: dict[str, Any] = {
         "rows": rows,

@@ -14,7 +14,7 @@ from kernel.errors import NotFound
 from kernel.jobs import JOB_KINDS
 from kernel.ledger.cancel import cancel_job, retry_job
 from kernel.ledger.ledger import Ledger
-from kernel.ledger.lists import ATTENTION, JobFilter, JobLine, list_jobs
+from kernel.ledger.lists import ATTENTION, WINDOW, JobFilter, JobLine, JobPage, list_jobs
 from kernel.ledger.model import UNFINISHED, Job, JobStatus
 from kernel.ledger.store import find_job
 from kernel.ledger.wait import wait_for_job
@@ -25,7 +25,7 @@ STATUSES: Final = {
     "attention": ATTENTION,
     **{status.value: frozenset({status}) for status in JobStatus},
 }
-HEADINGS: Final = ("id", "kind", "status", "tries", "asked for", "took", "by")
+HEADINGS: Final = ("id", "kind", "status", "turns", "asked for", "took", "by")
 # What a person reads; a payload may hold content, and stays in the row.
 SHOWN: Final = (
     "id",
@@ -72,19 +72,25 @@ def jobs_list(status: str | None, kind: str | None, limit: int, as_json: bool) -
     """Show jobs, the newest first."""
     wanted = JobFilter(statuses=STATUSES[status] if status else (), kind=kind or "")
 
-    async def work(rt: Runtime) -> list[JobLine]:
+    async def work(rt: Runtime) -> JobPage:
         async with rt.db.acquire() as conn:
-            return (await list_jobs(conn, wanted, limit)).lines
+            return await list_jobs(conn, wanted, limit)
 
-    lines = with_kernel(work, with_plugins=False)
+    page = with_kernel(work, with_plugins=False)
+    lines = page.lines
     if as_json:
         for line in lines:
             click.echo(orjson.dumps(line))
-    elif not lines:
-        click.echo("There are no such jobs." if status or kind else "There are no jobs.")
-    else:
+    elif lines:
         _show_table(
             [HEADINGS, *(_describe_line(line) for line in lines)], [None, *(line.error for line in lines)]
+        )
+    elif not page.is_cut:
+        click.echo("There are no such jobs." if status or kind else "There are no jobs.")
+    if page.is_cut:
+        found = "no more" if lines else "none"
+        click.echo(
+            f"There are {found} among the newest {WINDOW:,} jobs; older ones were not looked at.", err=True
         )
 
 

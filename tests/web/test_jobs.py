@@ -18,6 +18,7 @@ from kernel.errors import BadInput
 from kernel.form.token import build_form_token
 from kernel.ids import first_uuid7, uuid7
 from kernel.jobs import JOB_KINDS, RETRY_JOB, RetryJob
+from kernel.ledger.lists import WINDOW
 from kernel.ledger.wait import submit_and_wait, wait_for_job
 from kernel.names import ANONYMOUS_ID
 from kernel.shared.session import Sessions
@@ -337,6 +338,7 @@ async def test_the_list_of_everybody_is_filtered_and_goes_on(site):
             answer = (await program.get("/admin/jobs.json", params=query)).json()
             return [UUID(job["id"]) for job in answer["jobs"]], answer["next_before"]
 
+        assert (await program.get("/admin/jobs.json")).json()["is_cut"] is False
         first, before = await find()
         second, nothing = await find(before=before)
         assert (first + second, nothing) == ([dead, *old], None)
@@ -347,6 +349,18 @@ async def test_the_list_of_everybody_is_filtered_and_goes_on(site):
         counts = (await program.get("/admin/jobs.json")).json()["counts"]
         assert counts == {"queued": 0, "running": 0, "failed": 0, "dead": 1}
         page = (await program.get("/admin/jobs?status=done")).text
+        async with site.worker.db.acquire() as conn:
+            await conn.execute(
+                """
+                INSERT INTO job (id, kind, status, actor_id)
+                SELECT gen_random_uuid(), 'save_item', 'done', $1 FROM generate_series(1, $2::int)
+                """,
+                ada.id,
+                WINDOW,
+            )
+        cut = (await program.get("/admin/jobs.json?status=cancelled")).json()
+        assert (cut["jobs"], cut["is_cut"]) == ([], True)
+        assert cut["next_before"]
     assert page.count('<tr id="job-') == 25
     assert f"before={old[24]}" in page
     assert "Older" in page

@@ -1,12 +1,14 @@
 """`trovato jobs`, run as a person runs it: in a process of its own."""
 
 import json
+from uuid import UUID
 
 import pytest
 
 from kernel.context import Actor
 from kernel.ids import uuid7
 from kernel.jobs import INDEX_ITEM, SAVE_ITEM, SaveItem
+from kernel.ledger.lists import WINDOW
 from kernel.user.account import create_user
 from tests.fixtures.ledger import EDITOR, claim, get_job, set_job, submit
 
@@ -31,7 +33,7 @@ async def test_jobs_are_listed_as_a_table_and_as_json(ledger, trovato):
     table = await trovato("jobs", "list")
     assert table.status == 0
     lines = table.out.splitlines()
-    assert lines[0].split() == ["id", "kind", "status", "tries", "asked", "for", "took", "by"]
+    assert lines[0].split() == ["id", "kind", "status", "turns", "asked", "for", "took", "by"]
     assert lines[1].split()[:4] == [str(dead), "save_item", "dead", "5"]
     assert lines[1].endswith("a visitor")
     assert lines[2].strip() == "The plugin did not answer."
@@ -43,6 +45,33 @@ async def test_jobs_are_listed_as_a_table_and_as_json(ledger, trovato):
     nothing = await trovato("jobs", "list", "--status", "cancelled", "--limit", "1")
     assert nothing.out == "There are no such jobs.\n"
     assert SECRET not in table.out + found.out
+
+
+async def test_a_search_that_stopped_early_is_not_taken_for_an_empty_one(ledger, trovato):
+    oldest = await save(ledger)
+    await set_job(ledger, oldest, "status = 'cancelled'")
+    async with ledger.db.acquire() as conn:
+        await conn.execute(
+            """
+            INSERT INTO job (id, kind, status, actor_id)
+            SELECT ('0f000000-0000-7000-8000-' || lpad(to_hex(number), 12, '0'))::uuid, 'save_item', 'done', $1
+            FROM generate_series(1, $2::int) AS number
+            """,
+            EDITOR.actor.id,
+            WINDOW,
+        )
+    told = "among the newest 20,000 jobs; older ones were not looked at.\n"
+    for options in ((), ("--json",)):
+        ran = await trovato("jobs", "list", "--status", "cancelled", *options)
+        assert (ran.status, ran.out, ran.err) == (0, "", f"There are none {told}")
+    newest = await save(ledger)
+    async with ledger.db.acquire() as conn:
+        moved = UUID("0f100000-0000-7000-8000-000000000000")
+        await conn.execute("UPDATE job SET id = $2, status = 'cancelled' WHERE id = $1", newest, moved)
+    ran = await trovato("jobs", "list", "--status", "cancelled")
+    assert str(moved) in ran.out
+    assert str(oldest) not in ran.out
+    assert ran.err == f"There are no more {told}"
 
 
 @pytest.mark.parametrize(
