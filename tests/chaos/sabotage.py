@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
+from kernel.cron import store as cron_store
 from kernel.ledger import store
 from kernel.ledger.model import Job
 from kernel.ledger.run import JobRun
@@ -90,11 +91,41 @@ def _take_out_checkpoint():
     JobRun.__init__ = begin_anew
 
 
+def _take_out_slot():
+    find_pasts = cron_store.list_pasts
+
+    async def list_pasts(conn, slots):
+        return {task: replace(past, current=None) for task, past in (await find_pasts(conn, slots)).items()}
+
+    async def begin_run(conn, task, slot, *, missed, job_id):
+        await conn.execute(
+            "INSERT INTO cron_run (task, slot, missed, job_id, started) VALUES ($1, $2, $3, $4, now())"
+            " ON CONFLICT DO NOTHING",
+            task,
+            slot,
+            missed,
+            job_id,
+        )
+        return 1
+
+    async def end_run(conn, task, slot, _attempt, status, **_texts):
+        query = "UPDATE cron_run SET status = $3, finished = now() WHERE task = $1 AND slot = $2"
+        await conn.execute(query, task, slot, status.value)
+        return True
+
+    _replace(cron_store.list_pasts, list_pasts)
+    _replace(cron_store.begin_run, begin_run)
+    _replace(cron_store.end_run, end_run)
+
+
 SABOTAGES = {
     "fence": Sabotage("an attempt that is over may still write", _take_out_fence),
     "claim": Sabotage("a job is claimed whatever its status is", _take_out_claim),
     "sweeper": Sabotage("nobody repeats what was left undone", _take_out_sweeper),
     "follow-ups": Sabotage("follow-up jobs are published and not inserted", _take_out_follow_ups),
     "checkpoint": Sabotage("a batch that is taken up again begins anew", _take_out_checkpoint),
+    "slot": Sabotage(
+        "a slot of cron that is over does not keep another run from completing it", _take_out_slot
+    ),
     "tags": Sabotage("cache tags are not dropped", _take_out_tags),
 }
