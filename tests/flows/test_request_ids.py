@@ -1,5 +1,6 @@
 """One id leads from the browser to the worker, through every line that the processes of a site write."""
 
+import asyncio
 import json
 
 import pytest
@@ -40,6 +41,47 @@ async def test_the_lines_of_a_request_and_of_its_jobs_carry_its_id(run_site, edi
     # Only what the processes say of themselves is without an id; a delivery too many is nobody's request any more.
     without = {line["event"] for line in lines if not line.get("request_id")}
     assert without <= {"web process ready", "worker ready", "worker stopped", LATE}
+
+
+async def follow_batch(client, answer):
+    """To its end."""
+    async with asyncio.timeout(30):
+        while not (status := (await client.get(answer.json()["batch"]["status"])).json())["is_finished"]:
+            await asyncio.sleep(0.05)
+    return status
+
+
+@pytest.mark.timeout(120)
+async def test_batches_and_what_cron_does_carry_the_id_of_who_asked(run_site, editor, capfd):
+    _, token = editor
+    batch, cron = "seen-with-the-batch-0001", "seen-with-run-now-0001"
+    async with run_site(log_level="DEBUG") as site, site.client(token=token) as program:
+        items = [{"type": "page", "title": f"Page {number}"} for number in range(3)]
+        started = await program.post(
+            "/admin/tools/import", json={"items": items}, headers={"X-Request-ID": batch}
+        )
+        assert (await follow_batch(program, started))["good"] == 3
+        ran = await program.post(
+            "/admin/cron/run", json={"task": "prune_cron_runs"}, headers={"X-Request-ID": cron}
+        )
+        assert [task["status"] for task in ran.json()["tasks"]] == ["done"]
+    lines = read_lines(capfd.readouterr().err)
+
+    def events(request_id):
+        return {(line["event"], line.get("kind")) for line in lines if line.get("request_id") == request_id}
+
+    assert {("request", None), ("job done", "run_batch")} <= events(batch)
+    # What a task says while it works, and the job that it is part of.
+    assert {("request", None), ("a task of cron is done", "run_cron"), ("job done", "run_cron")} <= events(
+        cron
+    )
+    # The minute's own run was asked for by no browser: one id of its own goes through all its lines.
+    tasks = [line for line in lines if line["event"] == "a task of cron is done"]
+    own = {line["request_id"] for line in tasks if line["request_id"] != cron}
+    assert len(own) <= 2
+    for request_id in own:
+        assert {("a task of cron is done", "run_cron"), ("job done", "run_cron")} <= events(request_id)
+    assert {line["task"] for line in tasks} >= {"prune_jobs", "prune_cron_runs", "delete_expired_tokens"}
 
 
 @pytest.mark.timeout(120)
