@@ -59,9 +59,9 @@ def import_(file: Path, default_type: str, refused: Path | None, wait: bool) -> 
     name = "stdin" if file == PIPE else file.name
     target = refused or (Path() if file == PIPE else file.parent) / f"{name}.refused.jsonl"
     with _open_input(file) as lines:
-        count = sum(1 for _ in read_lines(lines))
+        count = sum(1 for line in read_lines(lines) if line.strip())
         if not count:
-            raise BadInput(f"{name} is empty.")
+            raise BadInput(f"There is nothing in {name}.")
 
         async def work(rt: Runtime) -> Job | None:
             if default_type:
@@ -100,7 +100,10 @@ def import_(file: Path, default_type: str, refused: Path | None, wait: bool) -> 
     help="Where to write.",
 )
 def export(types: tuple[str, ...], status: str | None, output: Path) -> None:
-    """Export items as lines of JSON (docs/batches.md); a worker must be running."""
+    """Export items as lines of JSON (docs/batches.md); a worker must be running.
+
+    The exit status is 1 when an item is too long for a line; the others are written.
+    """
     if output != PIPE:
         _require_place_for(output)
 
@@ -113,10 +116,14 @@ def export(types: tuple[str, ...], status: str | None, output: Path) -> None:
         with _replace_file(output) as file:
             async for chunk in read_output(rt, job.id):
                 file.write(chunk)
+        await _show_refused(rt, job)
         return job
 
     job = with_kernel(work, with_plugins=False)
     click.echo(f"{_count(job, 'done'):,} items exported.", err=True)
+    if _count(job, "refused"):
+        click.echo(f"{_count(job, 'refused'):,} are not in it; why stands above.", err=True)
+        raise SystemExit(1)
 
 
 @click.command()
@@ -136,9 +143,8 @@ def refresh_pages(wait: bool) -> None:
 def _run_over_everything(operation: Operation, wait: bool, said: str) -> None:
     async def work(rt: Runtime) -> Job | None:
         job = await _do(rt, operation, Selection(), wait)
-        if job is not None and _count(job, "refused"):
-            async for line in read_refused(rt, job.id):
-                click.echo(line.decode(), nl=False, err=True)
+        if job is not None:
+            await _show_refused(rt, job)
         return job
 
     job = with_kernel(work, with_plugins=False)
@@ -160,6 +166,12 @@ async def _do(
     if not await wait_until_taken(rt, batch_id):
         click.echo(describe_waiting(batch_id), err=True)
     return None
+
+
+async def _show_refused(rt: Runtime, job: Job) -> None:
+    if _count(job, "refused"):
+        async for line in read_refused(rt, job.id):
+            click.echo(line.decode(), nl=False, err=True)
 
 
 def _count(job: Job, name: str) -> int:

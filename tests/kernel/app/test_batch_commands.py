@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from kernel.batch.lines import LINE_MAX
+
 pytestmark = pytest.mark.timeout(60)
 
 TYPE = {
@@ -100,6 +102,38 @@ async def test_an_export_is_what_an_import_takes(worker, trovato, tmp_path):
     assert await list_titles(worker) == ["Note 1", "Note 2", "Note 3"]
 
 
+async def test_an_item_that_an_export_leaves_out_is_named(worker, trovato, tmp_path):
+    assert (
+        await trovato("import", write(tmp_path / "in", build_note(1), build_note(2)), "--wait")
+    ).status == 0
+    async with worker.db.acquire() as conn:
+        long_one = await conn.fetchval(
+            """
+            UPDATE item SET fields = jsonb_build_object('field_body', jsonb_build_object('value', repeat('x', $1)))
+            WHERE title = 'Note 2' RETURNING id::text
+            """,
+            LINE_MAX,
+        )
+    file = tmp_path / "out"
+    ran = await trovato("export", "--output", file)
+    assert (ran.status, ran.out) == (1, "")
+    refused, *told = ran.err.splitlines()
+    assert told == ["1 items exported.", "1 are not in it; why stands above."]
+    assert json.loads(refused)["id"] == long_one
+    assert json.loads(refused)["_refused"]["message"].startswith("This item is too long for a line")
+    assert [json.loads(line)["title"] for line in file.read_text().splitlines()] == ["Note 1"]
+
+
+async def test_empty_lines_are_not_counted(worker, trovato, tmp_path):
+    ran = await trovato(
+        "import", write(tmp_path / "in", "", build_note(1), "  ", build_note(2), ""), "--wait"
+    )
+    assert ran.out.splitlines()[1:] == ["2 items imported, 0 lines refused."]
+    async with worker.db.acquire() as conn:
+        arguments = await conn.fetchval("SELECT cursor->'arguments' FROM job WHERE kind = 'run_batch'")
+    assert arguments["count"] == 2
+
+
 async def test_the_index_and_the_pages_are_made_anew(worker, trovato, tmp_path):
     ran = await trovato("import", write(tmp_path / "in", build_note(1)), "--wait")
     assert ran.status == 0, ran.err
@@ -133,7 +167,8 @@ async def test_that_no_worker_answers_is_said(trovato, config, tmp_path):
         pytest.param(("import",), "Missing argument 'FILE|-'", id="no-file"),
         pytest.param(("import", "{tmp}/lost"), "does not exist", id="missing"),
         pytest.param(("import", "{tmp}"), "is a directory", id="directory"),
-        pytest.param(("import", "{tmp}/empty"), "empty is empty.", id="empty"),
+        pytest.param(("import", "{tmp}/empty"), "There is nothing in empty.", id="empty"),
+        pytest.param(("import", "{tmp}/blank", "--wait"), "There is nothing in blank.", id="blank"),
         pytest.param(
             ("import", "{tmp}/packed"), "This file is compressed. Unpack it first.", id="compressed"
         ),
@@ -151,6 +186,7 @@ async def test_that_no_worker_answers_is_said(trovato, config, tmp_path):
 async def test_a_mistake_is_named_and_starts_nothing(trovato, database, tmp_path, arguments, words):
     write(tmp_path / "good", build_note(1))
     (tmp_path / "empty").touch()
+    (tmp_path / "blank").write_bytes(b"\n \r\n\t\n")
     (tmp_path / "packed").write_bytes(gzip.compress(b"{}"))
     (tmp_path / "wide").write_bytes("{}".encode("utf-16"))
     ran = await trovato(*(argument.format(tmp=tmp_path) for argument in arguments))
