@@ -8,9 +8,13 @@ import pytest
 from kernel.app.open import open_kernel
 from kernel.batch.import_items import IMPORT_ITEMS, ImportItems
 from kernel.batch.lines import build_chunks
+from kernel.batch.operation import Batch
 from kernel.batch.start import start_batch
 from kernel.context import Actor, Context
+from kernel.jobs import RUN_BATCH, RunBatch
+from kernel.ledger.run import JobRun
 from kernel.ledger.wait import wait_for_job
+from tests.fixtures.ledger import claim
 
 pytestmark = pytest.mark.browser
 
@@ -91,6 +95,43 @@ async def test_an_import_is_watched_to_its_end_and_its_refused_lines_are_told(ru
             await page.get_by_role("link", name="Download these lines").click()
         refused = await read_lines(started)
     assert [line["_refused"]["line"] for line in refused] == [7, 18]
+
+
+async def test_what_is_refused_meanwhile_is_listed_while_somebody_looks(run_site, open_page, rt, person):
+    """The batch goes on in this test's hands; no worker runs beside it."""
+    ctx = Context(actor=Actor(id=person.id, is_admin=True))
+    lines = [json.dumps(build_line(number)) for number in range(4)]
+    job_id = await start_batch(rt, ctx, IMPORT_ITEMS, ImportItems(4), chunks=build_chunks(lines))
+    job = await claim(rt.ledger, job_id, kinds=[RUN_BATCH.name])
+    run = JobRun(rt.ledger, job, RunBatch("import_items", {"count": 4}))
+    batch = Batch(run, IMPORT_ITEMS, ctx, ImportItems(4))
+
+    async def refuse(number, message):
+        async with batch.slice() as part:
+            part.refuse(number, message, content="{}")
+            part.count(1)
+            part.end_at(number)
+
+    async with run_site(workers=0) as site, open_page(site) as page:
+        await page.goto(f"/batch/{job_id}")
+        await page.evaluate("window.wasHereBefore = true")
+        assert await page.locator(".refused__row").count() == 0
+        await refuse(1, "The first reason.")
+        await page.get_by_text("The first reason.").wait_for()
+        await page.get_by_role("heading", name="1 refused").wait_for()
+        link = page.get_by_role("link", name="Download these lines")
+        await link.focus()
+        await refuse(2, "The second reason.")
+        await page.locator('[data-live="refused"]').get_by_text("2", exact=True).wait_for()
+        # Not under the hands of whoever is in it by keyboard.
+        assert await link.evaluate("link => link === document.activeElement")
+        await link.evaluate("link => link.blur()")
+        await page.get_by_text("The second reason.").wait_for()
+        assert await page.evaluate("window.wasHereBefore") is True
+        async with run.finish() as finish:
+            finish.result = {"outcome": "done"}
+        await page.get_by_text("0 items were imported. 2 were refused.").wait_for()
+        assert await page.locator(".refused__row").count() == 2
 
 
 async def test_what_was_refused_is_tried_again_when_the_cause_is_gone(run_site, open_page, rt):

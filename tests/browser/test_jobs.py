@@ -147,6 +147,20 @@ async def test_a_list_follows_its_jobs_and_its_buttons_work(run_site, ledger, pe
                 await asyncio.sleep(0.05)
 
 
+async def test_an_empty_list_notices_the_first_job(run_site, ledger, person, open_page):
+    async with run_site(workers=0) as site, open_page(site) as page:
+        await page.goto("/jobs")
+        await page.get_by_text("All quiet").wait_for()
+        # Whoever fills in the filter is not disturbed.
+        await page.get_by_label("Since").focus()
+        async with page.expect_response("**/jobs?*part=rows*") as asked:
+            waiting = await save(ledger, person)
+            await (await asked.value).finished()
+        assert await page.get_by_text("All quiet").is_visible()
+        await page.get_by_label("Since").evaluate("field => field.blur()")
+        await page.locator(f"#job-{waiting}").get_by_text("Waiting").wait_for()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_nothing_is_wider_than_a_small_screen(run_site, ledger, person, open_page, scheme):
     run = await take(ledger, await save(ledger, person))

@@ -121,6 +121,7 @@ async def test_the_page_tells_what_became_of_it_and_of_each_line(site):
 # Status by door and reader; T: what the lines hold, S: how far it is.
 DOORS = {
     "/batch/{id}": {"actor": "200 TS", "administrator": "200 TS", "overseer": "200 S"},
+    "/batch/{id}?part=refused": {"actor": "200 T", "administrator": "200 T", "overseer": "200"},
     "/batch/{id}/status": {"actor": "200 S", "administrator": "200 S", "overseer": "200 S"},
     "/batch/{id}/events": {"actor": "200 S", "administrator": "200 S", "overseer": "200 S"},
     "/batch/{id}/refused.jsonl": {"actor": "200 T", "administrator": "200 T", "overseer": "403"},

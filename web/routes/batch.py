@@ -60,12 +60,14 @@ async def show_batch(job_id: str) -> Response:
     data = describe_batch(visit.ctx, job)
     is_open = _is_reader(visit, job)
     after = _read_after(request.args.get("after", "0"))
+    rows, next_after = await _list_refused(visit, job, after) if is_open and data["refused"] else ([], 0)
+    if request.args.get("part") == "refused":
+        return _answer_refused(visit, batch=data, problems=rows, after=after, next_after=next_after)
     work = read_work(job)
     # Who holds a connection must not wait for another one.
     await visit.release()
     types = {t.type: t.label for t in await list_item_types(visit.rt, visit.ctx)}
     retry = await find_retry(visit.rt, job.id) if data["refused"] else None
-    rows, next_after = await _list_refused(visit, job, after) if is_open and data["refused"] else ([], 0)
     has_output = is_open and data["operation"] == "export_items" and job.status is JobStatus.DONE
     _, output_bytes = await measure_output(await visit.conn(), job.id) if has_output else (0, 0)
     return await show_page(
@@ -84,6 +86,12 @@ async def show_batch(job_id: str) -> Response:
         has_output=output_bytes > 0,
         request_of=job.request_id,
     )
+
+
+def _answer_refused(visit: Visit, **variables: Any) -> Response:
+    """For the page's own script, while the batch goes on."""
+    html = visit.rt.renderer.render("batch_refused.html", **variables)
+    return Response(html, headers=NO_STORE, content_type="text/html; charset=utf-8")
 
 
 async def _list_refused(visit: Visit, job: Job, after: int) -> tuple[list[dict[str, Any]], int]:

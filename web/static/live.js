@@ -42,6 +42,38 @@ function showState(root, state) {
   }
 }
 
+// What only the server writes, such as the list of what was refused, comes again when there is more of it.
+function followPart(part) {
+  let count = Number(part.dataset.jsCount);
+  let wanted = count;
+  let timer = 0;
+  let earliest = 0;
+  const bring = async () => {
+    earliest = Date.now() + ROWS_MS;
+    const now = wanted;
+    try {
+      // Whoever goes through it by keyboard is not thrown out of it.
+      const answer = part.contains(document.activeElement) ? null : await fetch(part.dataset.jsPart);
+      if (answer?.ok) {
+        part.innerHTML = await answer.text();
+        count = now;
+      }
+    } catch {
+      // The next one may succeed.
+    }
+    timer = 0;
+    later();
+  };
+  const later = () => {
+    if (timer || wanted <= count || document.hidden) return;
+    timer = setTimeout(bring, Math.max(0, earliest - Date.now()));
+  };
+  return (refused) => {
+    wanted = refused;
+    later();
+  };
+}
+
 // The page itself ends on the result: it is made by the server, which also knows where to go on to.
 function follow(root) {
   let source = null;
@@ -49,10 +81,13 @@ function follow(root) {
   let asking = 0;
   let isPolling = false;
   let isOver = false;
+  const part = root.querySelector("[data-js-part]");
+  const notePart = part && followPart(part);
 
   const take = (state) => {
     if (state.is_finished) return finish();
     showState(root, state);
+    notePart?.(state.refused);
   };
   const finish = () => {
     if (isOver) return;
@@ -139,7 +174,10 @@ function followRows(body) {
       if (answer.ok) {
         const page = document.createElement("template");
         page.innerHTML = `<table><tbody>${await answer.text()}</tbody></table>`;
-        replaceRows(body, page.content.querySelector("tbody"));
+        const fresh = page.content.querySelector("tbody");
+        if (body.matches("tbody")) replaceRows(body, fresh);
+        // The page says that there is nothing, and now there is; whoever fills in the filter is not disturbed.
+        else if (fresh.children.length && !document.activeElement?.closest("form")) return location.reload();
       }
     } catch {
       // The next one may succeed.
