@@ -5,7 +5,7 @@ from typing import Final
 
 from kernel.batch.item_line import write_line
 from kernel.batch.lines import LINE_MAX
-from kernel.batch.operation import Batch, Beginning, Operation
+from kernel.batch.operation import Batch, Beginning, Operation, note_completion
 from kernel.batch.selection import Selection, begin_selection, read_portion
 from kernel.batch.store import insert_chunk
 from kernel.item.access import may_view
@@ -68,5 +68,6 @@ EXPORT_ITEMS: Final = Operation(
     Selection,
     _begin,
     _work,
+    note_completion,
     changes_items=False,
 )

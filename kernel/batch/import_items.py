@@ -12,7 +12,7 @@ from kernel import clock
 from kernel.batch.earlier import get_earlier
 from kernel.batch.item_line import ItemLine, LineError, make_id, read_line
 from kernel.batch.lines import CHUNK_LINES, keep_refused, split_chunk
-from kernel.batch.operation import PREPARE_S, Batch, Beginning, Operation, Slice
+from kernel.batch.operation import PREPARE_S, Batch, Beginning, Operation, Slice, note_completion
 from kernel.batch.store import delete_input, find_chunk, find_user_ids, list_problems
 from kernel.context import Actor
 from kernel.db.connect import UNSTORABLE
@@ -284,5 +284,6 @@ IMPORT_ITEMS: Final = Operation(
     ImportItems,
     _begin,
     _work,
+    note_completion,
     takes_refused=True,
 )

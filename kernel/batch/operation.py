@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from kernel.batch.store import Problem, insert_problems
+from kernel.batch.store import Problem, insert_problems, note_last_run
 from kernel.context import Context
 from kernel.db.pool import Connection
 from kernel.ledger.run import Effects, Finish, JobRun, Step
@@ -115,6 +115,13 @@ PREPARE_S: Final = 20.0
 Begin: TypeAlias = Callable[[Runtime, Batch], Awaitable[Beginning]]
 Work: TypeAlias = Callable[[Runtime, Batch], Awaitable[None]]
 Complete: TypeAlias = Callable[[Runtime, Batch, Finish], Awaitable[None]]
+
+
+async def note_completion(_rt: Runtime, batch: Batch, finish: Finish) -> None:
+    """For operations over the whole site, of which people ask when the last was; a second try of what one refused is
+    none."""
+    if batch.arguments.retry_of is None:
+        await note_last_run(finish.conn, batch.operation.name, batch.id, finish.result)
 
 
 async def complete_quietly(_rt: Runtime, _batch: Batch, _finish: Finish) -> None:

@@ -3,7 +3,7 @@ at once, and at the end the listings and the pages of plugins."""
 
 from typing import Final
 
-from kernel.batch.operation import Batch, Operation
+from kernel.batch.operation import Batch, Operation, note_completion
 from kernel.batch.selection import Selection, begin_selection, read_portion
 from kernel.item.model import list_tags
 from kernel.item_type.load import ITEM_TYPES_TAG, list_item_types
@@ -36,5 +36,6 @@ REFRESH_PAGES: Final = Operation(
     Selection,
     begin_selection,
     _work,
+    note_completion,
     changes_items=False,
 )

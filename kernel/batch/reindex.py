@@ -2,23 +2,17 @@
 
 from collections.abc import Sequence
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from kernel import clock
-from kernel.batch.operation import PREPARE_S, Batch, Operation, Slice
+from kernel.batch.operation import PREPARE_S, Batch, Operation, Slice, note_completion
 from kernel.batch.selection import Chosen, Selection, begin_selection, read_portion
-from kernel.batch.store import find_note, set_note
 from kernel.db.connect import UNSTORABLE
 from kernel.item.index import collect_words
 from kernel.item.model import Item
 from kernel.item.store import update_search_vectors
-from kernel.ledger.run import Finish
 from kernel.runtime import Runtime
 from kernel.tap.scope import TapScope
-
-# The site variable that says when the index was last made anew, and of how many items.
-LAST_REINDEX: Final = "search_last_reindex"
 
 
 async def _work(rt: Runtime, batch: Batch) -> None:
@@ -64,16 +58,6 @@ async def _update(part: Slice, items: Sequence[Item], words: Sequence[str]) -> d
     return refused
 
 
-async def _complete(_rt: Runtime, batch: Batch, finish: Finish) -> None:
-    await set_note(finish.conn, LAST_REINDEX, {"at": clock.now().isoformat(), "items": batch.done})
-
-
-async def find_last_reindex(rt: Runtime) -> dict[str, Any] | None:
-    """`at` and `items` of the last one that came to its end."""
-    async with rt.db.acquire() as conn:
-        return await find_note(conn, LAST_REINDEX)
-
-
 REINDEX: Final = Operation(
     "reindex",
     "Rebuild the search index",
@@ -82,6 +66,7 @@ REINDEX: Final = Operation(
     Selection,
     begin_selection,
     _work,
-    _complete,
+    note_completion,
     changes_items=False,
+    takes_refused=True,
 )

@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from kernel.batch.operation import Batch, Operation
 from kernel.batch.operations import get_operation
-from kernel.batch.store import note_last_run
 from kernel.jobs import RunBatch
 from kernel.ledger.payload import decode_payload
 from kernel.ledger.run import JobRun
@@ -41,7 +40,6 @@ async def run_batch(rt: Runtime, run: JobRun) -> None:
             return
     async with run.finish() as finish:
         finish.result = {**_describe(batch), "outcome": "done"}
-        await note_last_run(finish.conn, operation.name, batch.id, finish.result)
         await operation.complete(rt, batch, finish)
 
 

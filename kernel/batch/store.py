@@ -181,7 +181,7 @@ async def find_user_ids(conn: Connection, names: Collection[str]) -> dict[str, U
 # Notes of the site ------------------------------------------------------------------------------------------
 
 
-async def set_note(conn: Connection, name: str, value: Mapping[str, Any]) -> None:
+async def _set_note(conn: Connection, name: str, value: Mapping[str, Any]) -> None:
     await conn.execute(
         "INSERT INTO variable (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         name,
@@ -197,7 +197,7 @@ async def note_last_run(conn: Connection, operation: str, job_id: UUID, result: 
         "done": result["done"],
         "refused": result["refused"],
     }
-    await set_note(conn, f"{_LAST_RUN}{operation}", last)
+    await _set_note(conn, f"{_LAST_RUN}{operation}", last)
 
 
 async def list_last_runs(conn: Connection, operations: Collection[str]) -> dict[str, dict[str, Any]]:
@@ -206,8 +206,3 @@ async def list_last_runs(conn: Connection, operations: Collection[str]) -> dict[
         "SELECT name, value FROM variable WHERE name = ANY($1)", [f"{_LAST_RUN}{name}" for name in operations]
     )
     return {row["name"].removeprefix(_LAST_RUN): row["value"] for row in rows}
-
-
-async def find_note(conn: Connection, name: str) -> dict[str, Any] | None:
-    value: dict[str, Any] | None = await conn.fetchval("SELECT value FROM variable WHERE name = $1", name)
-    return value

@@ -11,9 +11,10 @@ from kernel.batch.export_items import EXPORT_ITEMS
 from kernel.batch.import_items import IMPORT_ITEMS, ImportItems
 from kernel.batch.operations import OPERATIONS
 from kernel.batch.publish_items import PUBLISH_ITEMS
-from kernel.batch.reindex import REINDEX, find_last_reindex
+from kernel.batch.reindex import REINDEX
 from kernel.batch.selection import Selection
 from kernel.batch.start import start_batch
+from kernel.batch.store import list_last_runs
 from kernel.context import Context
 from kernel.errors import Conflict, Forbidden, LoginRequired
 from kernel.item_type.load import list_item_types
@@ -124,23 +125,28 @@ async def test_an_attempt_whose_lease_is_lost_writes_no_further_slice(site):
     await expect_all_once(site, await site.attempt(job_id))
 
 
+async def find_last_run(site, operation):
+    async with site.rt.db.acquire() as conn:
+        return (await list_last_runs(conn, [operation.name])).get(operation.name)
+
+
 @pytest.mark.story("13.7")
 async def test_completion_is_called_back_once_and_in_the_transaction_that_ends_the_batch(site):
     await site.import_lines([build_note(number) for number in range(3)])
     await site.run(REINDEX, Selection())
-    earlier = await find_last_reindex(site.rt)
+    earlier = await find_last_run(site, REINDEX)
     job_id = await site.start(REINDEX, Selection())
-    async with site.holding("UPDATE variable SET value = value WHERE name = 'search_last_reindex'"):
+    async with site.holding("UPDATE variable SET value = value WHERE name = 'batch_last_run_reindex'"):
         await site.die(job_id, lambda: site.until_waiting("INSERT INTO variable"))
         job = await get_job(site.rt.ledger, job_id)
         assert (job.status, job.cursor["is_over"]) == (JobStatus.RUNNING, True)
-        assert await find_last_reindex(site.rt) == earlier
+        assert await find_last_run(site, REINDEX) == earlier
     await site.give_up_lease(job_id)
     assert (await site.attempt(job_id)).status is JobStatus.DONE
-    called = await find_last_reindex(site.rt)
-    assert (called["items"], called["at"] > earlier["at"]) == (3, True)
+    called = await find_last_run(site, REINDEX)
+    assert (called["job"], called["done"], called["at"] > earlier["at"]) == (str(job_id), 3, True)
     await site.attempt(job_id)
-    assert await find_last_reindex(site.rt) == called
+    assert await find_last_run(site, REINDEX) == called
 
 
 async def test_a_slice_that_keeps_failing_ends_the_batch_and_a_retry_goes_on_there(site):
