@@ -13,7 +13,15 @@ from tests.kernel.render.conftest import STATIC, TEMPLATES
 from tests.kernel.render.samples import common, make_pages
 
 # Rendered as part of the pages.
-PARTS = ("base.html", "page.html", "card.html", "admin/base.html", "gather/rows.html", "job_rows.html")
+PARTS = (
+    "base.html",
+    "page.html",
+    "card.html",
+    "admin/base.html",
+    "gather/rows.html",
+    "job_rows.html",
+    "batch_refused.html",
+)
 VOID = frozenset(["br", "hr", "img", "input", "link", "meta", "wbr"])
 
 
