@@ -111,6 +111,30 @@ async def test_cancelled_between_slices_it_keeps_what_is_done_and_does_no_more(s
     assert (job.cursor["operation"], job.cursor["arguments"]["count"]) == ("import_items", 9)
 
 
+@pytest.mark.parametrize("when", ["before", "meanwhile", "worker gone"])
+async def test_of_a_cancelled_import_no_line_is_kept(site, when):
+    job_id = await start_import(site, held=5)
+    if when == "before":
+        await cancel_job(site.rt.ledger, job_id)
+        job = await site.attempt(job_id)
+    else:
+        async with site.holding_id(HELD):
+            attempt = asyncio.create_task(site.attempt(job_id))
+            await site.until_inserting()
+            cancelling = asyncio.create_task(cancel_job(site.rt.ledger, job_id))
+            if when == "worker gone":
+                attempt.cancel()
+                await asyncio.gather(attempt, return_exceptions=True)
+        await cancelling
+        if when == "worker gone":
+            await site.give_up_lease(job_id)
+            job = await get_job(site.rt.ledger, job_id)
+        else:
+            job = await attempt
+    assert (job.status, job.payload) == (JobStatus.CANCELLED, {})
+    assert await site.fetch_value("SELECT count(*) FROM job_chunk") == 0
+
+
 async def test_an_attempt_whose_lease_is_lost_writes_no_further_slice(site):
     job_id = await start_import(site, held=5)
     async with site.holding_id(HELD):
