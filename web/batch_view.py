@@ -58,7 +58,9 @@ def describe_batch(ctx: Context, job: Job) -> dict[str, Any]:
         "percent": _percent(job),
         "refused": refused,
         "good": good,
-        "message": _tell(operation, good, refused) if job.is_finished else "",
+        "message": _tell(operation, good, refused, (job.cursor or {}).get("unchanged", 0))
+        if job.is_finished
+        else "",
         "may_retry_refused": bool(
             operation
             and operation.takes_refused
@@ -150,14 +152,21 @@ def _percent(job: Job) -> int:
     return 100 * min(job.progress_done, total) // total if total else 0
 
 
-def _tell(operation: Operation | None, good: int, refused: int) -> str:
+def _tell(operation: Operation | None, good: int, refused: int, unchanged: int) -> str:
+    """`unchanged` of the good ones were so before."""
     if not good and not refused:
         return "There was nothing to do."
     verb = VERBS.get(operation.name, "done") if operation else "done"
-    told = f"{_count(good, 'item')} {'was' if good == 1 else 'were'} {verb}."
+    changed = good - unchanged
+    told = []
+    if changed or not unchanged:
+        told.append(f"{_count(changed, 'item')} {'was' if changed == 1 else 'were'} {verb}.")
+    if unchanged:
+        number = f"{unchanged:,}" if told else _count(unchanged, "item")
+        told.append(f"{number} {'was' if unchanged == 1 else 'were'} {verb} already.")
     if refused:
-        told += f" {refused:,} {'was' if refused == 1 else 'were'} refused."
-    return told
+        told.append(f"{refused:,} {'was' if refused == 1 else 'were'} refused.")
+    return " ".join(told)
 
 
 def _count(number: int, noun: str) -> str:

@@ -24,6 +24,7 @@ class Slice:
         self.step = step
         self.place = place
         self.is_last = False
+        self.unchanged = 0
         self.problems: list[Problem] = []
 
     @property
@@ -38,6 +39,10 @@ class Slice:
     def count(self, number: int) -> None:
         """So many more were looked at, those that were refused among them."""
         self.step.done += number
+
+    def leave(self, number: int) -> None:
+        """So many of those that were counted were as they should be already."""
+        self.unchanged += number
 
     def end_at(self, next_place: Any) -> None:
         """Where the next slice begins; None: this one is the last."""
@@ -63,6 +68,7 @@ class Batch:
         self.place: Any = cursor.get("place")
         self.is_over: bool = cursor.get("is_over", False)
         self.refused: int = cursor.get("refused", 0)
+        self.unchanged: int = cursor.get("unchanged", 0)
         self.done: int = run.job.progress_done
         self.has_begun = run.cursor is not None
         # What the operation has made ready for its next slice, lost with the attempt.
@@ -86,6 +92,7 @@ class Batch:
             yield part
             await insert_problems(part.conn, self.id, part.problems)
             refused = self.refused + len(part.problems)
+            unchanged = self.unchanged + part.unchanged
             # How much there is was counted at the beginning, and may have changed since.
             step.total = step.done if part.is_last else max(step.done, step.total)
             step.note = self.operation.doing
@@ -96,8 +103,10 @@ class Batch:
                 "place": part.place,
                 "is_over": part.is_last,
                 "refused": refused,
+                "unchanged": unchanged,
             }
-        self.place, self.is_over, self.refused, self.done = part.place, part.is_last, refused, step.done
+        self.place, self.is_over, self.done = part.place, part.is_last, step.done
+        self.refused, self.unchanged = refused, unchanged
         self.has_begun = True
 
 

@@ -44,11 +44,12 @@ class _Draft:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A slice before its transaction; by number, what is refused and why."""
+    """A slice before its transaction; by number, what is refused and why. `unchanged` have the status already."""
 
     portion: Portion
     drafts: list[_Draft]
     refused: dict[int, tuple[UUID, str]]
+    unchanged: int
 
 
 async def _work(rt: Runtime, batch: Batch, *, status: int) -> None:
@@ -72,6 +73,7 @@ async def _work(rt: Runtime, batch: Batch, *, status: int) -> None:
         for number, (item_id, message) in refused.items():
             part.refuse(number, message, ref=str(item_id))
         part.count(ready.portion.count)
+        part.leave(ready.unchanged)
         part.end_at(ready.portion.next_place)
 
 
@@ -81,6 +83,7 @@ async def _prepare(rt: Runtime, batch: Batch, status: int) -> _Ready:
     types = {item_type.type: item_type for item_type in await list_item_types(rt, batch.ctx)}
     refused: dict[int, tuple[UUID, str]] = {}
     drafts = []
+    unchanged = 0
     ends = monotonic() + PREPARE_S
     async with TapScope(rt.plugins, batch.ctx, job_id=batch.id) as scope:
         for one in portion.chosen:
@@ -90,7 +93,7 @@ async def _prepare(rt: Runtime, batch: Batch, status: int) -> _Ready:
             elif not may_change(batch.ctx.actor, stored, "edit"):
                 refused[one.number] = (one.id, "You may not edit this item.")
             elif stored.status == status:
-                continue
+                unchanged += 1
             elif message := find_change(batch, one, stored.revision_id):
                 refused[one.number] = (one.id, message)
             else:
@@ -100,7 +103,7 @@ async def _prepare(rt: Runtime, batch: Batch, status: int) -> _Ready:
             if monotonic() >= ends:
                 portion = portion.cut_behind(one)
                 break
-    return _Ready(portion, drafts, refused)
+    return _Ready(portion, drafts, refused, unchanged)
 
 
 async def _write(

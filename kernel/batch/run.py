@@ -61,4 +61,5 @@ def _describe(batch: Batch) -> dict[str, Any]:
         "path": f"/batch/{batch.id}",
         "done": batch.done - batch.refused,
         "refused": batch.refused,
+        "unchanged": batch.unchanged,
     }

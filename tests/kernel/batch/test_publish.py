@@ -11,6 +11,7 @@ from kernel.batch.selection import Selection, write_listed
 from kernel.ids import uuid7
 from kernel.ledger.model import JobStatus
 from tests.kernel.batch.batch_site import build_note
+from web.batch_view import describe_batch
 
 CHANGED = "UPDATE item SET current_revision_id = $1, title = 'Somebody else was here' WHERE id = $2"
 
@@ -66,8 +67,18 @@ async def test_what_has_the_status_already_is_left_as_it_is(site):
     before = await list_items(site)
     # Even when it was changed since it was chosen: what was asked for is so.
     job = await choose(site, PUBLISH_ITEMS, (before[0]["id"], uuid7()))
-    assert (job.result["done"], job.result["refused"]) == (1, 0)
+    assert (job.result["done"], job.result["refused"], job.result["unchanged"]) == (1, 0, 1)
     assert await list_items(site) == before
+
+
+async def test_how_many_had_the_status_already_is_counted_and_told(site):
+    await site.import_lines([build_note(number, status=number > 10) for number in range(230)])
+    job = await site.run(PUBLISH_ITEMS, Selection())
+    assert (job.result["done"], job.result["unchanged"]) == (230, 219)
+    told = describe_batch(site.ctx, job)
+    assert (told["good"], told["message"]) == (230, "11 items were published. 219 were published already.")
+    again = await site.run(PUBLISH_ITEMS, Selection())
+    assert describe_batch(site.ctx, again)["message"] == "230 items were published already."
 
 
 async def test_each_item_that_is_refused_is_named_with_the_reason(site):
