@@ -164,6 +164,27 @@ def test_make_commands_in_the_documents_exist():
     refuse(find_missing_targets(read_documents(), (ROOT / "Makefile").read_text(encoding="utf-8")))
 
 
+# What an image or a service decides for all that are made of it, or where a container has one of a thing.
+OF_THE_IMAGE: Final = {
+    "PORT",
+    "TROVATO_HOST",
+    "TROVATO_PLUGINS",
+    "TROVATO_TEMPLATES",
+    "TROVATO_VAR",
+    "WORKER_PROCESSES",
+}
+
+
+def test_containers_are_given_every_variable():
+    config = (ROOT / "kernel/config.py").read_text(encoding="utf-8")
+    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    given = set(re.findall(r"^ +([A-Z][A-Z0-9_]*): ", compose, re.MULTILINE))
+    assert set(variables_of_code(config)) - given == OF_THE_IMAGE
+    # From .env, under the same name, and empty where nothing stands there.
+    for name, source in re.findall(r"^ +([A-Z][A-Z0-9_]*): \$\{(\w+):-", compose, re.MULTILINE):
+        assert name == source
+
+
 def test_configure_tells_of_every_variable_and_its_default():
     config = (ROOT / "kernel/config.py").read_text(encoding="utf-8")
     document = (ROOT / "docs/configure.md").read_text(encoding="utf-8")
