@@ -16,6 +16,7 @@ import uvloop
 
 from kernel import clock
 from kernel.app.open import open_kernel
+from kernel.cron.prune import BATCH
 from kernel.ids import first_uuid7
 from kernel.ledger.lists import JobFilter, count_open_jobs, list_jobs
 from kernel.ledger.model import JobStatus
@@ -91,14 +92,14 @@ async def show(title, ledger):
 async def show_plans(ledger):
     recorder = Recorder(ledger.db)
     async with recorder.acquire() as conn:
-        await prune_jobs(conn, [JobStatus.DONE], clock.now() - timedelta(days=29), 1_000)
+        await prune_jobs(conn, [JobStatus.DONE], clock.now() - timedelta(days=29), BATCH)
     ((query, values),) = recorder.sent.items()
     async with ledger.db.acquire() as conn:
         transaction = conn.transaction()
         await transaction.start()
         rows = await conn.fetch(f"EXPLAIN (ANALYZE, BUFFERS) {query}", *values)
         await transaction.rollback()
-    print("-- removing a thousand old ones\n" + "\n".join(row[0] for row in rows))
+    print(f"-- removing {BATCH:,} old ones\n" + "\n".join(row[0] for row in rows))
     recorder = Recorder(ledger.db)
     await sweep(replace(ledger, db=recorder))
     for query, values in recorder.sent.items():
@@ -120,7 +121,7 @@ async def main():
             async with rt.ledger.db.acquire() as conn:
                 for _ in range(20):
                     before = clock.now() - timedelta(days=7)
-                    removed += await prune_jobs(conn, [JobStatus.DONE], before, 1_000)
+                    removed += await prune_jobs(conn, [JobStatus.DONE], before, BATCH)
             print(f"-- removed {removed} old jobs, {removed / (monotonic() - started):.0f} a second")
             await show_plans(rt.ledger)
 
