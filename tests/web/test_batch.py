@@ -100,6 +100,7 @@ async def test_a_program_is_told_how_far_a_batch_is(site):
             "path": f"/batch/{job.id}",
             "done": 1,
             "refused": 2,
+            "unchanged": 0,
         },
     }
 
