@@ -4,6 +4,7 @@ import re
 from dataclasses import MISSING, fields
 from typing import get_type_hints
 
+from kernel.cron.prune import BATCH
 from kernel.jobs import JOB_KINDS
 from kernel.ledger.model import TRANSITIONS, JobStatus
 from tests.checks.sources import ROOT
@@ -76,3 +77,7 @@ def test_the_kinds_are_those_of_the_code():
 
 def test_the_statuses_are_those_of_the_code():
     assert read_part("statuses") == build_statuses()
+
+
+def test_old_jobs_are_removed_so_many_at_a_time():
+    assert f"`prune_jobs`, {BATCH:,} at a time" in (ROOT / "docs/jobs.md").read_text(encoding="utf-8")
