@@ -99,8 +99,6 @@ async def test_every_series_moves_by_doing_the_thing(run_measured_site, editor):
         assert grown("trovato_cache_lookups_total", tier="local") > 0
         assert grown("trovato_cache_lookups_total", tier="shared") > 0
         assert after.total("trovato_processes") == 2
-        assert after.total("trovato_wasm_instances") >= 2
-        assert after.total("trovato_database_connections") >= 2
         assert after.total("trovato_database_connections_max") == 20
         assert after.total("trovato_redis_connections", pool="shared", state="in_use") >= 2
         assert after.total("trovato_redis_connections_max", pool="shared") == 64
