@@ -153,7 +153,7 @@ async def test_a_long_one_is_cancelled_and_what_was_done_stays(run_site, open_pa
     lines = [build_line(number, fields={}) for number in range(20_000)]
     async with run_site() as site, open_page(site) as page:
         await choose_file(page, lines)
-        await page.wait_for_function("document.querySelector('[data-live-bar]')?.value > 0")
+        await page.wait_for_function("() => document.querySelector('[data-live-bar]')?.value > 0")
         await page.get_by_role("button", name="Cancel").click()
         await page.get_by_text("What was done stays done.").wait_for()
         assert await page.get_by_role("button", name="Cancel").count() == 0

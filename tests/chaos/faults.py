@@ -16,7 +16,7 @@ _LEASE_S = WORKER_SETTINGS["lease_s"]
 _DUPLICATES_EVERY_S = 0.3
 _DUPLICATES = 4
 # How long a worker is tried to be caught in the middle of a save, and how long it is looked at each time.
-_AIM_S = 8.0
+_AIM_S = 15.0
 _LOOK_S = 0.25
 # After the takeover: long enough for an editor to be told, and to delete the item again.
 _LINGER_S = 1.5
