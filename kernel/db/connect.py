@@ -12,6 +12,9 @@ DISCONNECTED = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    # Also of a connection that a stopping server ends in the middle of something: asyncpg then finds itself in a state
+    # that it did not expect.
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
