@@ -124,10 +124,15 @@ class Cache:
 
     async def get(self, key: str) -> bytes | None:
         """From this process, else from Redis in one round trip. None also while Redis is away."""
+        local = self._get_here(key)
+        return local if local is not None else await self._get_shared(key)
+
+    def _get_here(self, key: str) -> bytes | None:
         local = self._local.get("shared:" + key)
         self.metrics.count_lookup("local", local is not None)
-        if local is not None:
-            return cast("bytes", local)
+        return cast("bytes | None", local)
+
+    async def _get_shared(self, key: str) -> bytes | None:
         entry = await self.fetch(key)
         if entry is None:
             return None
@@ -255,25 +260,27 @@ class Cache:
         everybody's.
         """
         while True:
-            value = await self.get(key)
-            if value is None:
-                # A build may have ended between the answer of Redis and now.
-                value = cast("bytes | None", self._local.get("shared:" + key))
+            value = self._get_here(key)
             if value is not None:
                 return value
             under_way = self._building.get(key)
             if under_way is None or under_way[0] < self.drops.known:
-                return await self._build(key, build, ttl_s)
+                return await self._find_or_build(key, build, ttl_s)
             # Shielded: one who leaves must not take the value from the others.
             value = await asyncio.shield(under_way[1])
             if value is not None:
                 return value
 
-    async def _build(self, key: str, build: Callable[[], Awaitable[Built]], ttl_s: float) -> bytes:
+    async def _find_or_build(self, key: str, build: Callable[[], Awaitable[Built]], ttl_s: float) -> bytes:
+        """The lookup in Redis is shared as well: whose answer came late would else find the build over."""
         generation = self.drops.known
         future: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
         self._building[key] = (generation, future)
         try:
+            found = await self._get_shared(key)
+            if found is not None:
+                future.set_result(found)
+                return found
             built = await build()
             future.set_result(built.value)
             await self.put(key, built.value, built.tags, ttl_s, generation)
