@@ -16,15 +16,19 @@ from uuid import UUID
 import orjson
 from quart import Response, current_app
 
+from kernel.context import Context
 from kernel.db.connect import DISCONNECTED
 from kernel.errors import TooMany
 from kernel.ledger.ledger import JOB_FINISHED, JOB_PROGRESS, Ledger
+from kernel.ledger.model import Job
+from kernel.ledger.store import find_job
 from kernel.shared.bus import CONNECTED
 from web.visit import Visit
 
 # What the page's own JSON shows, with `is_finished`; None when the row is gone.
 State: TypeAlias = dict[str, Any]
 Read: TypeAlias = Callable[[], Awaitable[State | None]]
+Describe: TypeAlias = Callable[[Context, Job], State]
 
 EXTENSION: Final = "trovato.live"
 
@@ -108,18 +112,25 @@ class LiveStreams:
                 del self._open[person]
 
 
-async def stream_job(visit: Visit, job_id: UUID, read: Read) -> Response:
+async def stream_job(visit: Visit, job: Job, describe: Describe) -> Response:
     """An answer that lasts until the job is over.
 
-    Whether the visitor may read is the caller's question, before this is called; `read` runs later, outside of the
-    request, and gives back its connection. Raises TooMany.
+    Whether the visitor may read is the caller's question, before this is called. Raises TooMany.
     """
     live: LiveStreams = current_app.extensions[EXTENSION]
+    db, ctx = visit.rt.db, visit.ctx
+
+    async def read() -> State | None:
+        """Runs after the request, and gives back its connection each time."""
+        async with db.acquire() as conn:
+            current = await find_job(conn, job.id)
+        return None if current is None else describe(ctx, current)
+
     person = visit.ctx.session_key or str(visit.actor.id)
     live.require_room(person)
     await visit.release()
     response = Response(
-        follow_job(visit.rt.ledger, live, person, job_id, read),
+        follow_job(visit.rt.ledger, live, person, job.id, read),
         content_type="text/event-stream; charset=utf-8",
         # The second header asks a proxy not to collect what is sent.
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},

@@ -12,14 +12,9 @@ from typing import BinaryIO, Final
 import click
 
 from kernel.app.command import with_kernel
-from kernel.app.follow_batch import (
-    describe_waiting,
-    follow_batch,
-    read_output,
-    read_refused,
-    wait_until_taken,
-)
+from kernel.app.follow_batch import describe_waiting, follow_batch, wait_until_taken
 from kernel.app.prepare import build_administrator_context
+from kernel.batch.download import read_output, read_refused
 from kernel.batch.export_items import EXPORT_ITEMS
 from kernel.batch.import_items import IMPORT_ITEMS, ImportItems
 from kernel.batch.lines import build_chunks, read_lines
@@ -28,6 +23,7 @@ from kernel.batch.refresh_pages import REFRESH_PAGES
 from kernel.batch.reindex import REINDEX
 from kernel.batch.selection import Selection
 from kernel.batch.start import start_batch
+from kernel.batch.store import measure_output
 from kernel.errors import BadInput
 from kernel.item_type.load import get_item_type
 from kernel.ledger.model import Job
@@ -73,8 +69,8 @@ def import_(file: Path, default_type: str, refused: Path | None, wait: bool) -> 
             )
             if job is not None and _count(job, "refused"):
                 with _replace_file(target) as kept:
-                    async for line in read_refused(rt, job.id):
-                        kept.write(line)
+                    async for refused_lines in read_refused(rt, job.id):
+                        kept.write(refused_lines)
             return job
 
         if refused or wait:
@@ -113,8 +109,10 @@ def export(types: tuple[str, ...], status: str | None, output: Path) -> None:
             await get_item_type(rt, ctx, name)
         selection = Selection(types=list(types), status=STATUSES[status] if status else None)
         job = await follow_batch(rt, await start_batch(rt, ctx, EXPORT_ITEMS, selection))
+        async with rt.db.acquire() as conn:
+            chunks, _ = await measure_output(conn, job.id)
         with _replace_file(output) as file:
-            async for chunk in read_output(rt, job.id):
+            async for chunk in read_output(rt, job.id, chunks):
                 file.write(chunk)
         await _show_refused(rt, job)
         return job
@@ -170,8 +168,8 @@ async def _do(
 
 async def _show_refused(rt: Runtime, job: Job) -> None:
     if _count(job, "refused"):
-        async for line in read_refused(rt, job.id):
-            click.echo(line.decode(), nl=False, err=True)
+        async for lines in read_refused(rt, job.id):
+            click.echo(lines.decode(), nl=False, err=True)
 
 
 def _count(job: Job, name: str) -> int:

@@ -1,16 +1,12 @@
 """Watches a batch from a terminal: whether a worker takes it, how far it is, how it ended."""
 
 import sys
-from collections.abc import AsyncIterator
 from time import monotonic
 from typing import Final
 from uuid import UUID
 
 import click
-import orjson
 
-from kernel.batch.item_line import write_refused
-from kernel.batch.store import find_chunk, list_problems
 from kernel.errors import Unavailable, WorkFailed
 from kernel.ledger.figures import is_anybody_working
 from kernel.ledger.model import Job, JobStatus
@@ -20,8 +16,6 @@ from kernel.runtime import Runtime
 # A worker takes a job within milliseconds; one that takes nothing for so long does not run, or has other work.
 ANSWER_S: Final = 5.0
 LOOK_EVERY_S: Final = 0.5
-# Refused ones that are read at once; each may be as long as four megabytes.
-PAGE: Final = 20
 
 
 async def follow_batch(rt: Runtime, batch_id: UUID) -> Job:
@@ -105,31 +99,3 @@ class _Bar:
         if self._is_live:
             click.echo(f"\r{text.ljust(self._width)}\r{text}", nl=False, err=True)
             self._width = len(text)
-
-
-# What a batch leaves ----------------------------------------------------------------------------------------
-
-
-async def read_output(rt: Runtime, batch_id: UUID) -> AsyncIterator[bytes]:
-    number = 0
-    while True:
-        async with rt.db.acquire() as conn:
-            chunk = await find_chunk(conn, batch_id, "output", number)
-        if chunk is None:
-            return
-        yield chunk.encode()
-        number += 1
-
-
-async def read_refused(rt: Runtime, batch_id: UUID) -> AsyncIterator[bytes]:
-    """A line for each that was refused, as the page of the batch gives them."""
-    after = 0
-    while True:
-        async with rt.db.acquire() as conn:
-            problems = await list_problems(conn, batch_id, after, PAGE)
-        if not problems:
-            return
-        after = problems[-1].number
-        for problem in problems:
-            content = problem.content or orjson.dumps({"id": problem.ref}).decode()
-            yield write_refused(problem.number, problem.message, content) + b"\n"

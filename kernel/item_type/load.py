@@ -21,6 +21,11 @@ async def list_item_types(rt: Runtime, _ctx: Context) -> tuple[ItemType, ...]:
     return await rt.cache.remember("item_types", [ITEM_TYPES_TAG], rt.config.cache_ttl_s, load)
 
 
+async def list_type_labels(rt: Runtime, ctx: Context) -> dict[str, str]:
+    """What people call each type, by its name."""
+    return {item_type.type: item_type.label for item_type in await list_item_types(rt, ctx)}
+
+
 async def get_item_type(rt: Runtime, ctx: Context, name: str) -> ItemType:
     """Raises NotFound, naming the types that exist."""
     types = await list_item_types(rt, ctx)

@@ -4,21 +4,19 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 from uuid import UUID
 
-import orjson
 from quart import Blueprint, Response, request
 
-from kernel.batch.item_line import write_refused
+from kernel.batch.download import read_output, read_refused
 from kernel.batch.retry import find_retry, retry_refused
-from kernel.batch.store import find_chunk, list_problem_heads, list_problems, measure_output
-from kernel.errors import BadInput, Conflict, Forbidden, NotFound, Unavailable
+from kernel.batch.store import list_problem_heads, measure_output
+from kernel.errors import BadInput, Conflict, Forbidden, NotFound
 from kernel.ids import parse_uuid
 from kernel.item.store import select_items
-from kernel.item_type.load import list_item_types
+from kernel.item_type.load import list_type_labels
 from kernel.jobs import RUN_BATCH
 from kernel.ledger.access import may_oversee, may_read
 from kernel.ledger.model import Job, JobStatus
 from kernel.ledger.store import find_job
-from kernel.runtime import Runtime
 from web.batch_view import (
     describe_batch,
     describe_problems,
@@ -28,7 +26,7 @@ from web.batch_view import (
     show_size,
 )
 from web.guard import Submitted, anybody, changing_route
-from web.live import State, stream_job
+from web.live import stream_job
 from web.respond import answer_json, redirect_after_change, show_page
 from web.routes.jobs import load_job
 from web.visit import Visit, current_visit
@@ -39,8 +37,6 @@ PATH: Final = "/batch/<job_id>"
 RETRY_FORM: Final = "batch_retry"
 # Refused ones on one page.
 PAGE_SIZE: Final = 50
-# Refused lines that are read at once for the download; each may be as long as four megabytes.
-LINES_AT_ONCE: Final = 20
 LINES_TYPE: Final = "application/x-ndjson; charset=utf-8"
 NO_STORE: Final = {"Cache-Control": "no-store"}
 
@@ -66,7 +62,7 @@ async def show_batch(job_id: str) -> Response:
     work = read_work(job)
     # Who holds a connection must not wait for another one.
     await visit.release()
-    types = {t.type: t.label for t in await list_item_types(visit.rt, visit.ctx)}
+    types = await list_type_labels(visit.rt, visit.ctx)
     retry = await find_retry(visit.rt, job.id) if data["refused"] else None
     has_output = is_open and data["operation"] == "export_items" and job.status is JobStatus.DONE
     _, output_bytes = await measure_output(await visit.conn(), job.id) if has_output else (0, 0)
@@ -120,15 +116,7 @@ async def show_batch_status(job_id: str) -> Response:
 @blueprint.get(f"{PATH}/events")
 async def follow_batch_live(job_id: str) -> Response:
     visit = current_visit()
-    job = await load_batch(visit, job_id)
-    db, ctx = visit.rt.db, visit.ctx
-
-    async def read() -> State | None:
-        async with db.acquire() as conn:
-            current = await find_job(conn, job.id)
-        return None if current is None else describe_batch(ctx, current)
-
-    return await stream_job(visit, job.id, read)
+    return await stream_job(visit, await load_batch(visit, job_id), describe_batch)
 
 
 @changing_route(blueprint, f"{PATH}/retry", form_id=RETRY_FORM, access=anybody)
@@ -171,7 +159,7 @@ async def download_refused(job_id: str) -> Response:
     _require_reader(visit, job)
     if not describe_batch(visit.ctx, job)["refused"]:
         raise NotFound("Nothing was refused.")
-    return await _send(visit, f"refused-{job.id}.jsonl", _read_refused(visit.rt, job.id))
+    return await _send(visit, f"refused-{job.id}.jsonl", read_refused(visit.rt, job.id))
 
 
 @blueprint.get(f"{PATH}/items.jsonl")
@@ -189,7 +177,7 @@ async def download_items(job_id: str) -> Response:
         )
     chunks, size = await measure_output(await visit.conn(), job.id)
     name = f"items-{job.created:%Y-%m-%d-%H%M}.jsonl"
-    return await _send(visit, name, _read_output(visit.rt, job.id, chunks), size)
+    return await _send(visit, name, read_output(visit.rt, job.id, chunks), size)
 
 
 def _is_reader(visit: Visit, job: Job) -> bool:
@@ -213,27 +201,3 @@ async def _send(visit: Visit, name: str, content: AsyncIterator[bytes], size: in
     response = Response(content, headers=headers, content_type=LINES_TYPE)
     response.timeout = None
     return response
-
-
-async def _read_output(rt: Runtime, job_id: UUID, chunks: int) -> AsyncIterator[bytes]:
-    for number in range(chunks):
-        async with rt.db.acquire() as conn:
-            chunk = await find_chunk(conn, job_id, "output", number)
-        if chunk is None:
-            # The reader notices, since the file is shorter than it was said to be.
-            raise Unavailable("The export was removed while it was read.")
-        yield chunk.encode()
-
-
-async def _read_refused(rt: Runtime, job_id: UUID) -> AsyncIterator[bytes]:
-    after = 0
-    while True:
-        async with rt.db.acquire() as conn:
-            problems = await list_problems(conn, job_id, after, LINES_AT_ONCE)
-        if not problems:
-            return
-        after = problems[-1].number
-        yield b"".join(
-            write_refused(p.number, p.message, p.content or orjson.dumps({"id": p.ref}).decode()) + b"\n"
-            for p in problems
-        )

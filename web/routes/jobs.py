@@ -17,7 +17,7 @@ from kernel.ledger.wait import wait_for_job
 from web.guard import Submitted, anybody, changing_route
 from web.job_lists import PAGE_SIZE, answer_list, is_for_script, read_filter
 from web.job_view import PAGES, describe_job, show_payload
-from web.live import State, stream_job
+from web.live import stream_job
 from web.respond import answer_json, redirect_after_change, show_page
 from web.routes.user import read_destination
 from web.visit import Visit, current_visit
@@ -73,15 +73,7 @@ async def show_job_state(job_id: str) -> Response:
 @blueprint.get("/job/<job_id>/events")
 async def follow_job_live(job_id: str) -> Response:
     visit = current_visit()
-    job = await load_job(visit, job_id)
-    db, ctx = visit.rt.db, visit.ctx
-
-    async def read() -> State | None:
-        async with db.acquire() as conn:
-            current = await find_job(conn, job.id)
-        return None if current is None else describe_job(ctx, current)
-
-    return await stream_job(visit, job.id, read)
+    return await stream_job(visit, await load_job(visit, job_id), describe_job)
 
 
 @changing_route(blueprint, "/job/<job_id>/cancel", form_id=CANCEL_FORM, access=anybody)

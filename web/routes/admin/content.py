@@ -15,7 +15,7 @@ from kernel.gather.model import Gather
 from kernel.gather.run import run_gather
 from kernel.item.access import may_change
 from kernel.item.store import select_items
-from kernel.item_type.load import list_item_types
+from kernel.item_type.load import list_type_labels
 from kernel.names import LIVE
 from web.bulk import (
     BULK_FORM,
@@ -47,7 +47,7 @@ NAMED: Final = 8
 async def show_content() -> Response:
     visit = current_visit()
     visit.require(OVERVIEW)
-    types = await _list_types(visit)
+    types = await list_type_labels(visit.rt, visit.ctx)
     chosen = read_content_filter(request.args, types)
     gather = Gather(
         "content",
@@ -93,7 +93,7 @@ def _may_oversee_content(visit: Visit, _arguments: Mapping[str, Any]) -> None:
 async def change_many(submitted: Submitted | None, document: Mapping[str, Any] | None) -> Response:
     """Starts the batch; a form asks once more before much is changed or anything deleted."""
     visit = current_visit()
-    types = await _list_types(visit)
+    types = await list_type_labels(visit.rt, visit.ctx)
     if document is not None:
         choice = read_bulk_document(document, types)
         return await _start(visit, choice, read_repeat_key(visit, document), as_json=True)
@@ -149,7 +149,3 @@ async def _go_back(visit: Visit, chosen: ContentFilter, text: str) -> Response:
 
 def _build_address(chosen: ContentFilter) -> str:
     return PATH if chosen.is_empty else f"{PATH}?{urlencode(chosen.as_query())}"
-
-
-async def _list_types(visit: Visit) -> dict[str, str]:
-    return {t.type: t.label for t in await list_item_types(visit.rt, visit.ctx)}

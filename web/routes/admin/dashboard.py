@@ -8,7 +8,7 @@ from kernel.cron.model import ADMINISTER_SITE
 from kernel.cron.store import select_state
 from kernel.db.pool import Connection
 from kernel.item.store import count_items, select_drafts, select_recent_items
-from kernel.item_type.load import list_item_types
+from kernel.item_type.load import list_type_labels
 from kernel.ledger.lists import JobFilter, count_open_jobs, list_jobs
 from kernel.ledger.model import JobStatus
 from kernel.plugin.model import PluginSet
@@ -28,7 +28,7 @@ async def show_dashboard() -> Response:
     visit.require_login()
     rt, ctx = visit.rt, visit.ctx
     conn = await visit.conn()
-    labels = {t.type: t.label for t in await list_item_types(rt, ctx)}
+    labels = await list_type_labels(rt, ctx)
     author = None if ctx.actor.may("access content overview") else ctx.actor.id
     recent = await select_recent_items(conn, author, SHOWN)
     drafts = await select_drafts(conn, author, SHOWN)

@@ -18,7 +18,7 @@ from kernel.form.model import Form, Submission
 from kernel.form.render import render_form
 from kernel.form.token import build_dedupe_key
 from kernel.form.validate import read_values, validate_form
-from kernel.item_type.load import list_item_types
+from kernel.item_type.load import list_type_labels
 from kernel.names import LIVE
 from web.content_filter import read_content_filter, read_filter_document
 from web.guard import Submitted, changing_route
@@ -121,7 +121,7 @@ def _measure(file: BinaryIO) -> Measure:
 
 async def _import_document(visit: Visit, document: Mapping[str, Any]) -> Response:
     """For programs with few items; more of them make a file."""
-    types = await _list_types(visit)
+    types = await list_type_labels(visit.rt, visit.ctx)
     items, default_type = document.get("items"), document.get("default_type", "")
     problems = {str(key)[:64]: "There is no such key." for key in document if key not in IMPORT_KEYS}
     if not isinstance(items, list) or not items:
@@ -144,7 +144,7 @@ async def _import_document(visit: Visit, document: Mapping[str, Any]) -> Respons
 
 
 async def _build_import(visit: Visit) -> Form:
-    return build_import_form(await _list_types(visit), visit.rt.config.max_upload_bytes)
+    return build_import_form(await list_type_labels(visit.rt, visit.ctx), visit.rt.config.max_upload_bytes)
 
 
 # Export -----------------------------------------------------------------------------------------------------
@@ -154,13 +154,13 @@ async def _build_import(visit: Visit) -> Form:
 async def show_export() -> Response:
     visit = current_visit()
     visit.require(ADMINISTER_CONTENT)
-    form = build_export_form(await _list_types(visit))
+    form = build_export_form(await list_type_labels(visit.rt, visit.ctx))
     return await _show_form(visit, form, {}, {})
 
 
 async def _redisplay_export(submitted: Submitted, stale: StaleForm) -> Response:
     visit = current_visit()
-    form = build_export_form(await _list_types(visit))
+    form = build_export_form(await list_type_labels(visit.rt, visit.ctx))
     raw, problems = read_values(form, submitted).raw, {"": stale.message}
     return await _show_form(visit, form, raw, problems, stale.status)
 
@@ -170,7 +170,7 @@ async def _redisplay_export(submitted: Submitted, stale: StaleForm) -> Response:
 )
 async def export_items(submitted: Submitted | None, document: Mapping[str, Any] | None) -> Response:
     visit = current_visit()
-    types = await _list_types(visit)
+    types = await list_type_labels(visit.rt, visit.ctx)
     if document is not None:
         wanted, key = read_filter_document(document, types), read_repeat_key(visit, document)
     else:
@@ -199,7 +199,3 @@ async def _show_form(
         form=html,
         is_live=visit.ctx.stage_id == LIVE,
     )
-
-
-async def _list_types(visit: Visit) -> dict[str, str]:
-    return {t.type: t.label for t in await list_item_types(visit.rt, visit.ctx)}
