@@ -21,7 +21,8 @@ SLOW_TIMEOUT_S = 60
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        has_own = any(mark.name == "timeout" for mark in item.own_markers)
+        # Of the test, its class or its file.
+        has_own = item.get_closest_marker("timeout") is not None
         if not has_own and any(item.get_closest_marker(name) for name in SLOW_MARKERS):
             item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT_S))
 

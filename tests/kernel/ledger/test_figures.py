@@ -7,7 +7,7 @@ import orjson
 from kernel.ids import uuid7
 from kernel.jobs import INDEX_ITEM, SET_PASSWORD, SetPassword
 from kernel.ledger.figures import Backlog, count_given_up, list_backlog
-from tests.fixtures.ledger import analyze_jobs, set_job, submit
+from tests.fixtures.ledger import set_job, submit, vacuum_jobs
 
 
 async def test_jobs_are_counted_by_what_becomes_of_them_next(ledger):
@@ -73,7 +73,7 @@ async def test_finished_jobs_cost_nothing(ledger):
                 AS rest (kind, status)
             """
         )
-        await analyze_jobs(conn)
+        await vacuum_jobs(conn)
         seen = []
         with conn.query_logger(seen.append):
             await list_backlog(conn)

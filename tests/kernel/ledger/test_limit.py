@@ -24,7 +24,7 @@ from kernel.ledger.limit_store import (
 )
 from kernel.ledger.model import JobStatus
 from kernel.ledger.sweep import sweep
-from tests.fixtures.ledger import analyze_jobs, get_job, set_job, submit
+from tests.fixtures.ledger import get_job, set_job, submit, vacuum_jobs
 
 KIND = WORK_PLUGIN_QUEUE
 AT_ONCE = KIND.at_once
@@ -357,7 +357,7 @@ async def test_finding_room_reads_little_however_many_wait(ledger):
                 status,
             )
         await submit_many(ledger, 4, "plugin late")
-        await analyze_jobs(conn)
+        await vacuum_jobs(conn)
         assert len(await list_groups_with_room(conn, LIMITS)) == 6
         seen = []
         with conn.query_logger(seen.append):
