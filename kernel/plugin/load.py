@@ -110,10 +110,7 @@ def _how_to_build(manifest: Manifest) -> str:
 
 def _build_registry(manifests: Iterable[Manifest], components: Mapping[str, Component]) -> TapRegistry:
     return TapRegistry(
-        tuple(
-            TapPlugin(m.name, components[m.name], m.taps, permissions=m.permissions, variables=m.variables)
-            for m in manifests
-        )
+        tuple(TapPlugin(m.name, components[m.name], m.taps, m.may, m.functions) for m in manifests)
     )
 
 

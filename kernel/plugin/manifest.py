@@ -11,6 +11,7 @@ from kernel.errors import ConfigError
 from kernel.names import is_machine_name
 from kernel.plugin.lines import Lines, read_syntax_error
 from kernel.plugin.model import API_VERSION, Budgets, Manifest
+from kernel.tap.capability import Capabilities
 from kernel.tap.catalogue import TAPS, Tap, find_tap
 from kernel.tap.registry import DataMode, TapOptions
 
@@ -22,8 +23,14 @@ _TOP: Final = (
     "description",
     "dependencies",
     "taps",
+    "functions",
     "capabilities",
     "budgets",
+)
+_CAPABILITIES: Final = ("permissions", "variables", "read_types", "write_types", "hosts", "raw_sql")
+# A name of at least two labels, no address, and perhaps a port: what a certificate can be made out to.
+_HOST: Final = re.compile(
+    r"(?=.{1,253}(:|$))([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?(:[1-9][0-9]{0,4})?"
 )
 _OPTIONS: Final = ("data_mode", "fields", "types", "weight")
 _WEIGHT_LIMIT: Final = 1_000
@@ -80,10 +87,9 @@ class _Reader:
             )
         description = self.text(data, "description")
         dependencies = self.names(data, "dependencies")
+        self.check_keys("functions", self.table(data, "functions"), ("offers",))
         if name in dependencies:
             self.complain("dependencies", "a plugin cannot depend on itself", name)
-        capabilities = self.table(data, "capabilities")
-        self.check_keys("capabilities", capabilities, ("permissions", "variables"))
         return Manifest(
             name=name,
             version=version,
@@ -91,8 +97,8 @@ class _Reader:
             description=description,
             dependencies=dependencies,
             taps=self.read_taps(self.table(data, "taps")),
-            permissions=frozenset(self.texts(capabilities, "capabilities.permissions")),
-            variables=frozenset(self.names(capabilities, "capabilities.variables")),
+            may=self.read_capabilities(self.table(data, "capabilities")),
+            functions=frozenset(self.names(self.table(data, "functions"), "functions.offers")),
             budgets=self.read_budgets(self.table(data, "budgets"), ceilings),
         )
 
@@ -143,6 +149,28 @@ class _Reader:
             fields=frozenset(fields) if "fields" in data else None,
             types=frozenset(types) if "types" in data else None,
             weight=self.weight(data, f"{place}.weight", weight),
+        )
+
+    def read_capabilities(self, data: Mapping[str, Any]) -> Capabilities:
+        self.check_keys("capabilities", data, _CAPABILITIES)
+        hosts = self.texts(data, "capabilities.hosts")
+        for host in hosts:
+            if not _HOST.fullmatch(host):
+                self.complain(
+                    "capabilities.hosts",
+                    f"{host!r} must be a host like api.example.com or api.example.com:8443",
+                    host,
+                )
+        raw_sql = data.get("raw_sql", False)
+        if not isinstance(raw_sql, bool):
+            self.complain("capabilities.raw_sql", f"raw_sql must be true or false, not {raw_sql!r}")
+        return Capabilities(
+            permissions=frozenset(self.texts(data, "capabilities.permissions")),
+            variables=frozenset(self.names(data, "capabilities.variables")),
+            read_types=frozenset(self.names(data, "capabilities.read_types")),
+            write_types=frozenset(self.names(data, "capabilities.write_types")),
+            hosts=frozenset(hosts),
+            raw_sql=raw_sql is True,
         )
 
     def read_budgets(self, data: Mapping[str, Any], ceilings: Budgets) -> Budgets:

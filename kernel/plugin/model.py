@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from kernel.tap.answers import Permission
+from kernel.tap.capability import Capabilities
 from kernel.tap.menu import MenuRegistry
 from kernel.tap.registry import TapOptions, TapRegistry
 
@@ -26,7 +27,8 @@ class Budgets:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What `{name}.info.toml` says. `taps` maps the name of each implemented tap to its options."""
+    """What `{name}.info.toml` says. `taps` maps the name of each implemented tap to its options, `may` is what it asks
+    to use, `functions` what it offers to other plugins."""
 
     name: str
     version: str
@@ -34,8 +36,8 @@ class Manifest:
     description: str = ""
     dependencies: tuple[str, ...] = ()
     taps: Mapping[str, TapOptions] = field(default_factory=dict)
-    permissions: frozenset[str] = frozenset()
-    variables: frozenset[str] = frozenset()
+    may: Capabilities = field(default_factory=Capabilities)
+    functions: frozenset[str] = frozenset()
     budgets: Budgets = Budgets()
 
     @property

@@ -6,6 +6,7 @@ from typing import Literal
 
 from kernel.sandbox.sandbox import Component
 from kernel.tap.answers import QueueInfo
+from kernel.tap.capability import Capabilities
 from kernel.tap.catalogue import Tap
 
 DataMode = Literal["full", "handle"]
@@ -24,14 +25,13 @@ class TapOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TapPlugin:
-    """A loaded plugin, as far as calling it is concerned. `permissions` and `variables` are the names that
-    its manifest asks to read."""
+    """A loaded plugin, as far as calling it is concerned. `functions` are those that it offers to other plugins."""
 
     name: str
     component: Component
     taps: Mapping[str, TapOptions]
-    permissions: frozenset[str] = frozenset()
-    variables: frozenset[str] = frozenset()
+    may: Capabilities = field(default_factory=Capabilities)
+    functions: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,6 +15,7 @@ from kernel.errors import PluginError
 from kernel.sandbox.instance import Instance
 from kernel.tap.catalogue import Tap
 from kernel.tap.handle import HandledItem
+from kernel.tap.record import Record
 from kernel.tap.registry import TapPlugin, TapRegistry
 
 # Of one request, over all plugins, in characters; more is not sharing but storing.
@@ -33,16 +34,18 @@ class PluginState:
     """One plugin within one scope: the `state` that host functions are given.
 
     Its instance is made when it is first needed and kept for all taps of the scope. `handles` are the items
-    of the call that is running, and `tap` is the tap; a handle of an earlier call is unknown.
+    of the call that is running, and `tap` is the tap; a handle of an earlier call is unknown. `record` is what the
+    instance has learned so far.
     """
 
-    __slots__ = ("_instance", "_one_at_a_time", "handles", "plugin", "scope", "tap")
+    __slots__ = ("_instance", "_one_at_a_time", "handles", "plugin", "record", "scope", "tap")
 
     def __init__(self, scope: "TapScope", plugin: TapPlugin) -> None:
         self.scope = scope
         self.plugin = plugin
         self.tap: Tap | None = None
         self.handles: Mapping[int, HandledItem] = {}
+        self.record = Record()
         self._instance: Instance | None = None
         # An instance answers one call at a time; who dispatches two taps at once waits here.
         self._one_at_a_time = asyncio.Lock()
@@ -61,6 +64,7 @@ class PluginState:
             whole = False
             try:
                 if self._instance is None:
+                    self.record = Record()
                     self._instance = await self.plugin.component.take(self)
                 answer = await self._instance.invoke(
                     tap.name, payload, cpu_ms=tap.cpu_ms, timeout_s=timeout_s or tap.timeout_s
@@ -76,10 +80,10 @@ class PluginState:
                     self.close()
 
     def may_ask_permission(self, permission: str) -> bool:
-        return permission in self.plugin.permissions
+        return permission in self.plugin.may.permissions
 
     def may_read_variable(self, name: str) -> bool:
-        return name in self.plugin.variables or name.startswith(f"{self.plugin.name}_")
+        return name in self.plugin.may.variables or name.startswith(f"{self.plugin.name}_")
 
     def close(self) -> None:
         if self._instance is not None:

@@ -198,7 +198,7 @@ async def test_a_tool_that_waits_for_a_worker_is_under_way(site):
 
 
 async def test_refreshing_makes_the_pages_of_plugins_new_that_list_nothing(site, workshop):
-    probe = await workshop.load("probe", page=TapOptions(), variables=["probe_text"])
+    probe = await workshop.load("probe", page=TapOptions(), may={"variables": frozenset({"probe_text"})})
     plugins = PluginSet(
         registry=TapRegistry((probe,), {}),
         menu=build_menu([("probe", [MenuEntry("/probe", "Probe", function="front")])], frozenset({"probe"})),

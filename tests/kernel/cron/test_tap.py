@@ -31,7 +31,7 @@ async def moody_rt(rt, workshop):
     plugins = []
     for weight, name in enumerate(("early", *MOODS, "late")):
         options = TapOptions(weight=weight)
-        plugins.append(await workshop.load(name, "moody", variables=(name,), cron=options))
+        plugins.append(await workshop.load(name, "moody", may={"variables": frozenset({name})}, cron=options))
     plugins.append(await workshop.load("uninterested", "moody"))
     return replace(rt, plugins=PluginSet(registry=TapRegistry(tuple(plugins))))
 

@@ -47,15 +47,15 @@ async def test_the_user_is_told_and_the_nil_uuid_for_strangers(ask):
 
 @pytest.mark.story("3.11")
 async def test_permissions_follow_the_roles_as_far_as_the_manifest_asks(ask):
-    told = await ask(EDITOR, permissions=PERMISSIONS)
+    told = await ask(EDITOR, may={"permissions": frozenset(PERMISSIONS)})
     assert told["may"] == {"granted": True, "denied": False, "not asked for": False}
-    told = await ask(replace(EDITOR, is_admin=True), permissions=PERMISSIONS)
+    told = await ask(replace(EDITOR, is_admin=True), may={"permissions": frozenset(PERMISSIONS)})
     assert told["may"] == {"granted": True, "denied": True, "not asked for": False}
 
 
 async def test_a_question_that_the_manifest_does_not_ask_for_is_logged(ask):
     with capture_logs() as logs:
-        await ask(EDITOR, permissions=PERMISSIONS, variables=["site_name"])
+        await ask(EDITOR, may={"permissions": frozenset(PERMISSIONS), "variables": frozenset({"site_name"})})
     questions = {(line["plugin"], line.get("permission") or line.get("variable")) for line in logs}
     assert questions == {("probe", "not asked for"), ("probe", "mail_password")}
 
@@ -69,7 +69,7 @@ async def test_variables_are_read_where_the_plugin_may_and_else_are_the_default(
             "mail_password": "hush",
         }.items():
             await conn.execute("INSERT INTO variable (name, value) VALUES ($1, $2)", name, value)
-    told = await ask(Actor(), variables=["site_name"])
+    told = await ask(Actor(), may={"variables": frozenset({"site_name"})})
     assert told["variables"] == {
         "probe_text": "ten",
         "probe_data": '{"per_page":10}',

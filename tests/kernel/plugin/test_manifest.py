@@ -5,6 +5,7 @@ import pytest
 from kernel.errors import ConfigError
 from kernel.plugin.manifest import read_manifest
 from kernel.plugin.model import Budgets, Manifest
+from kernel.tap.capability import Capabilities
 from kernel.tap.registry import TapOptions
 
 CEILINGS = Budgets(cpu_ms=100.0, memory_mb=64, host_calls=100)
@@ -26,9 +27,16 @@ fields = ["field_body", "field_summary"]
 types = ["blog"]
 weight = -2
 
+[functions]
+offers = ["get_featured"]
+
 [capabilities]
 permissions = ["edit any blog content"]
 variables = ["site_name"]
+read_types = ["page"]
+write_types = ["page", "note"]
+hosts = ["api.example.com", "api.example.com:8443"]
+raw_sql = true
 
 [budgets]
 cpu_ms = 50
@@ -80,8 +88,15 @@ def test_everything_is_read(write):
             "tap_item_presave": TapOptions(weight=5),
             "tap_menu": TapOptions(weight=5),
         },
-        permissions=frozenset({"edit any blog content"}),
-        variables=frozenset({"site_name"}),
+        may=Capabilities(
+            permissions=frozenset({"edit any blog content"}),
+            variables=frozenset({"site_name"}),
+            read_types=frozenset({"page"}),
+            write_types=frozenset({"page", "note"}),
+            hosts=frozenset({"api.example.com", "api.example.com:8443"}),
+            raw_sql=True,
+        ),
+        functions=frozenset({"get_featured"}),
         budgets=Budgets(cpu_ms=50, memory_mb=32, host_calls=20),
     )
 
@@ -154,14 +169,20 @@ data_mode = "handle"
         ('"handle"', '"fast"', "12: data_mode 'fast' must be 'full' or 'handle'."),
         ('"field_body", ', '"body", ', "13: 'body' is no field; a field's name starts with field_."),
         ('types = ["blog"]', "types = [1]", "14: types must be a list of texts, not [1]."),
-        ("types =", "type =", "14: [taps.options.tap_item_view] 'type' is no key of a manifest; did you mean 'types'?"),
-        ("permissions =", "queues =", "18: [capabilities] 'queues' is no key of a manifest; expected one of"),
-        ('"site_name"', '"Site Name"', "19: 'Site Name' must hold a-z, 0-9 and _ only"),
-        ("cpu_ms = 50", "cpu_ms = 500", "22: cpu_ms 500 is over what this site allows, 100."),
-        ("memory_mb = 32", "memory_mb = 0", "23: memory_mb 0 must be a whole number above 0."),
-        ("memory_mb = 32", "memory_mb = true", "23: memory_mb True must be a whole number above 0."),
-        ("host_calls = 20", 'host_calls = "20"', "24: host_calls '20' must be a whole number above 0."),
-        ("[budgets]", "[[budgets]]", "21: budgets must be a table, [budgets], not"),
+        ('types = ["blog"]', 'type = ["blog"]', "14: [taps.options.tap_item_view] 'type' is no key of a manifest; did you mean 'types'?"),
+        ("permissions =", "queues =", "21: [capabilities] 'queues' is no key of a manifest; expected one of"),
+        ('"site_name"', '"Site Name"', "22: 'Site Name' must hold a-z, 0-9 and _ only"),
+        ('"get_featured"', '"get featured"', "18: 'get featured' must hold a-z, 0-9 and _ only"),
+        ('"note"]', '"a note"]', "24: 'a note' must hold a-z, 0-9 and _ only"),
+        ('"api.example.com",', '"https://x.y/",', "25: 'https://x.y/' must be a host like api.example.com or"),
+        ('"api.example.com",', '"10.0.0.1",', "25: '10.0.0.1' must be a host like api.example.com or"),
+        ('"api.example.com",', '"localhost",', "25: 'localhost' must be a host like api.example.com or"),
+        ("raw_sql = true", 'raw_sql = "yes"', "26: raw_sql must be true or false, not 'yes'."),
+        ("cpu_ms = 50", "cpu_ms = 500", "29: cpu_ms 500 is over what this site allows, 100."),
+        ("memory_mb = 32", "memory_mb = 0", "30: memory_mb 0 must be a whole number above 0."),
+        ("memory_mb = 32", "memory_mb = true", "30: memory_mb True must be a whole number above 0."),
+        ("host_calls = 20", 'host_calls = "20"', "31: host_calls '20' must be a whole number above 0."),
+        ("[budgets]", "[[budgets]]", "28: budgets must be a table, [budgets], not"),
     ],
 )  # fmt: skip  # one case a line
 def test_a_mistake_is_told_with_its_line_and_what_was_expected(find_problems, old, new, problem):
