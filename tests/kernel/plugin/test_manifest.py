@@ -169,7 +169,7 @@ data_mode = "handle"
         ('"handle"', '"fast"', "12: data_mode 'fast' must be 'full' or 'handle'."),
         ('"field_body", ', '"body", ', "13: 'body' is no field; a field's name starts with field_."),
         ('types = ["blog"]', "types = [1]", "14: types must be a list of texts, not [1]."),
-        ('types = ["blog"]', 'type = ["blog"]', "14: [taps.options.tap_item_view] 'type' is no key of a manifest; did you mean 'types'?"),
+        ('types = ["blog"]', 'type = ["blog"]', "14: [taps.options.tap_item_view] 'type' is no key of a manifest; did"),
         ("permissions =", "queues =", "21: [capabilities] 'queues' is no key of a manifest; expected one of"),
         ('"site_name"', '"Site Name"', "22: 'Site Name' must hold a-z, 0-9 and _ only"),
         ('"get_featured"', '"get featured"', "18: 'get featured' must hold a-z, 0-9 and _ only"),
