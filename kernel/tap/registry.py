@@ -65,7 +65,10 @@ class TapRegistry:
         return any(implementor.wants(item_type) for implementor in self.get_implementors(tap))
 
     def has_plugin(self, name: str) -> bool:
-        return any(plugin.name == name for plugin in self.plugins)
+        return self.find_plugin(name) is not None
+
+    def find_plugin(self, name: str) -> TapPlugin | None:
+        return next((plugin for plugin in self.plugins if plugin.name == name), None)
 
     def find_queue(self, plugin: str, name: str) -> QueueInfo | None:
         return self.queues.get((plugin, name))

@@ -34,17 +34,19 @@ class PluginState:
     """One plugin within one scope: the `state` that host functions are given.
 
     Its instance is made when it is first needed and kept for all taps of the scope. `handles` are the items
-    of the call that is running, and `tap` is the tap; a handle of an earlier call is unknown. `record` is what the
-    instance has learned so far.
+    of the call that is running, and `tap` is the tap; a handle of an earlier call is unknown. `chain` are the calls
+    from plugin to plugin that led to this one, each as (plugin, function); a function keeps the `tap` in which the
+    first of them began. `record` is what the instance has learned so far.
     """
 
-    __slots__ = ("_instance", "_one_at_a_time", "handles", "plugin", "record", "scope", "tap")
+    __slots__ = ("_instance", "_one_at_a_time", "chain", "handles", "plugin", "record", "scope", "tap")
 
     def __init__(self, scope: "TapScope", plugin: TapPlugin) -> None:
         self.scope = scope
         self.plugin = plugin
         self.tap: Tap | None = None
         self.handles: Mapping[int, HandledItem] = {}
+        self.chain: tuple[tuple[str, str], ...] = ()
         self.record = Record()
         self._instance: Instance | None = None
         # An instance answers one call at a time; who dispatches two taps at once waits here.
@@ -61,23 +63,49 @@ class PluginState:
         tap gets another one."""
         async with self._one_at_a_time:
             self.tap, self.handles = tap, handles
-            whole = False
+            return await self._run(tap.name, payload, tap.cpu_ms, timeout_s or tap.timeout_s)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call runs in the instance, or waits in it for what it has called itself."""
+        return self._one_at_a_time.locked()
+
+    async def invoke_function(self, caller: Self, function: str, payload: bytes) -> bytes:
+        """A function for other plugins, within the tap that the caller runs in. Raises PluginError.
+
+        What the caller has learned may be in the payload, and what this one has learned in the answer, so each
+        record takes the other in."""
+        if caller.tap is None:
+            raise RuntimeError("A plugin calls another one while it runs.")
+        async with self._one_at_a_time:
+            self.tap, self.chain = caller.tap, (*caller.chain, (self.plugin.name, function))
             try:
-                if self._instance is None:
-                    self.record = Record()
-                    self._instance = await self.plugin.component.take(self)
-                answer = await self._instance.invoke(
-                    tap.name, payload, cpu_ms=tap.cpu_ms, timeout_s=timeout_s or tap.timeout_s
+                return await self._run(
+                    f"function:{function}", payload, caller.tap.cpu_ms, caller.tap.timeout_s, caller.record
                 )
-                whole = True
-                return answer
-            except PluginError:
-                whole = self._instance is not None and not self._instance.broken
-                raise
             finally:
-                self.tap, self.handles = None, {}
-                if not whole:
-                    self.close()
+                caller.record.merge(self.record)
+
+    async def _run(
+        self, name: str, payload: bytes, cpu_ms: float | None, timeout_s: float, told: Record | None = None
+    ) -> bytes:
+        whole = False
+        try:
+            if self._instance is None:
+                self.record = Record()
+                self._instance = await self.plugin.component.take(self)
+            if told is not None:
+                self.record.merge(told)
+            answer = await self._instance.invoke(name, payload, cpu_ms=cpu_ms, timeout_s=timeout_s)
+            whole = True
+            return answer
+        except PluginError:
+            whole = self._instance is not None and not self._instance.broken
+            raise
+        finally:
+            self.tap, self.handles, self.chain = None, {}, ()
+            if not whole:
+                self.close()
 
     def may_ask_permission(self, permission: str) -> bool:
         return permission in self.plugin.may.permissions
