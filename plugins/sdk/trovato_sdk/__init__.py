@@ -1,6 +1,6 @@
 """Everything that the author of a plugin needs: `from trovato_sdk import tap, Item, container, markup`."""
 
-from trovato_sdk import log, plugins, queues, request_context, user, variables
+from trovato_sdk import http, items, log, plugins, queues, request_context, user, variables
 from trovato_sdk.definitions import (
     AccessResult,
     ContentTypeDefinition,
@@ -11,7 +11,11 @@ from trovato_sdk.definitions import (
     PermissionDefinition,
     QueueDefinition,
 )
+from trovato_sdk.functions import offer
+from trovato_sdk.http import FetchError, Response
 from trovato_sdk.item import Field, Item, ItemData, ItemHandle
+from trovato_sdk.items import ItemError, Saved
+from trovato_sdk.plugins import CallError
 from trovato_sdk.queues import PushError
 from trovato_sdk.render import RenderElement, container, image, link, list_, markup, table
 from trovato_sdk.taps import PageRequest, TapContext, tap
@@ -20,12 +24,15 @@ from trovato_sdk.version import SDK_VERSION
 __all__ = [
     "SDK_VERSION",
     "AccessResult",
+    "CallError",
     "ContentTypeDefinition",
+    "FetchError",
     "Field",
     "FieldDefinition",
     "FieldType",
     "Item",
     "ItemData",
+    "ItemError",
     "ItemHandle",
     "MenuDefinition",
     "Page",
@@ -34,13 +41,18 @@ __all__ = [
     "PushError",
     "QueueDefinition",
     "RenderElement",
+    "Response",
+    "Saved",
     "TapContext",
     "container",
+    "http",
     "image",
+    "items",
     "link",
     "list_",
     "log",
     "markup",
+    "offer",
     "plugins",
     "queues",
     "request_context",

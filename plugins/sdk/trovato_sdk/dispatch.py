@@ -7,6 +7,7 @@ from datetime import datetime
 from types import ModuleType
 from typing import Any, Final
 
+from trovato_sdk.functions import FUNCTION_PREFIX, list_functions
 from trovato_sdk.item import Item, ItemData, read_item
 from trovato_sdk.render import RenderElement, container, link, markup
 from trovato_sdk.taps import PREFIX, TIMES, PageRequest, TapContext, TapFunction, list_taps
@@ -31,13 +32,17 @@ class Plugin:
     def __init__(self, name: str, module: ModuleType) -> None:
         self._name = name
         self._taps = {PREFIX + function.name: function for function in list_taps(module)}
+        self._functions = {FUNCTION_PREFIX + offered.name: offered for offered in list_functions(module)}
 
     def describe(self) -> str:
-        return json.dumps({"name": self._name, "sdk": SDK_VERSION, "taps": sorted(self._taps)})
+        functions = sorted(offered.name for offered in self._functions.values())
+        return json.dumps(
+            {"name": self._name, "sdk": SDK_VERSION, "taps": sorted(self._taps), "functions": functions}
+        )
 
     def invoke(self, tap: str, payload: str) -> str:
         """Raises TapFailedError, whatever the plugin's function does."""
-        function = self._taps.get(tap)
+        function = self._taps.get(tap) or self._functions.get(tap)
         if function is None:
             if tap == WARM_UP:
                 _encode(_run(_REHEARSAL, json.loads(payload)))

@@ -5,6 +5,8 @@ from typing import Any, Final, Protocol, cast
 
 
 class ItemApi(Protocol):
+    def load(self, item_id: str) -> str: ...
+    def save(self, item_json: str) -> str: ...
     def get_id(self, handle: int) -> str | None: ...
     def get_type(self, handle: int) -> str | None: ...
     def get_title(self, handle: int) -> str | None: ...
@@ -35,10 +37,15 @@ class VariablesApi(Protocol):
 
 class PluginApi(Protocol):
     def plugin_exists(self, name: str) -> bool: ...
+    def invoke(self, plugin: str, function: str, payload_json: str) -> str: ...
 
 
 class QueueApi(Protocol):
     def push(self, queue: str, payload_json: str) -> str: ...
+
+
+class HttpApi(Protocol):
+    def fetch(self, request_json: str) -> str: ...
 
 
 class LoggingApi(Protocol):
@@ -60,6 +67,8 @@ class Kernel(Protocol):
     def plugin_api(self) -> PluginApi: ...
     @property
     def queue_api(self) -> QueueApi: ...
+    @property
+    def http_api(self) -> HttpApi: ...
     @property
     def logging(self) -> LoggingApi: ...
 
@@ -85,6 +94,7 @@ class _StandIn:
 # Only modules that are imported while a plugin is built exist in the sandbox, so this stands at the top.
 try:
     from componentize_py_types import Err
+    from wit_world.imports import http_api as _http_api
     from wit_world.imports import item_api as _item_api
     from wit_world.imports import logging as _logging
     from wit_world.imports import plugin_api as _plugin_api
@@ -101,6 +111,7 @@ except ImportError:
             super().__init__(value)
             self.value = value
 
+    _http_api = _StandIn("http_api")
     _item_api, _logging, _plugin_api, _queue_api, _request_context, _user_api, _variables = (
         _StandIn(name)
         for name in (
@@ -114,6 +125,7 @@ except ImportError:
         )
     )
 
+http_api = cast("HttpApi", _http_api)
 item_api = cast("ItemApi", _item_api)
 logging = cast("LoggingApi", _logging)
 plugin_api = cast("PluginApi", _plugin_api)

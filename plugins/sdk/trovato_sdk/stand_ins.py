@@ -103,16 +103,6 @@ class Variables:
         return self._values.get(name, default)
 
 
-class Plugins:
-    """Which other plugins are enabled."""
-
-    def __init__(self, names: frozenset[str]) -> None:
-        self._names = names
-
-    def plugin_exists(self, name: str) -> bool:
-        return name in self._names
-
-
 class Queues:
     """The plugin's own queues; what is pushed is kept for the test to look at."""
 

@@ -338,6 +338,7 @@ def test_a_plugin_describes_the_taps_it_has():
         "name": "sample",
         "sdk": "0.1.0",
         "taps": ["tap_menu", "tap_perm"],
+        "functions": [],
     }
 
 
