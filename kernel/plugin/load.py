@@ -92,6 +92,20 @@ def check_description(manifest: Manifest, description: Mapping[str, Any]) -> str
             f" Check function signature matches WIT: expected {expected};"
             f" it exports {', '.join(sorted(exported)) or 'nothing'}."
         )
+    return _check_functions(manifest, description.get("functions", []))
+
+
+def _check_functions(manifest: Manifest, made: object) -> str:
+    """An artefact in another language may leave the list out when it offers none."""
+    if not isinstance(made, list) or not all(isinstance(name, str) for name in made):
+        return f"Plugin '{manifest.name}': its artefact names no functions. {_how_to_build(manifest)}"
+    missing = sorted(manifest.functions - set(made))
+    if missing:
+        offered = " and ".join(f"'{name}'" for name in missing)
+        return (
+            f"Plugin '{manifest.name}' offers {offered} in [functions], but has no such function for others."
+            f" Write `@offer` above it; with `@offer` are {', '.join(sorted(made)) or 'none'}."
+        )
     return ""
 
 
