@@ -17,6 +17,7 @@ from kernel.app.cron import cron
 from kernel.app.jobs import jobs
 from kernel.app.open import open_kernel
 from kernel.app.people import role, user
+from kernel.app.plugin_commands import check, new, run_tests
 from kernel.app.prepare import build_administrator_context, build_plugins, prepare_site
 from kernel.app.processes import Processes, open_listener
 from kernel.config import Config, read_config
@@ -86,9 +87,9 @@ def seed() -> None:
     click.echo(f"{with_kernel(work)} demo items stand.")
 
 
-@main.group()
+@main.group(commands=[new, check, run_tests])
 def plugin() -> None:
-    """Build and list plugins."""
+    """Make, check, test, build and list plugins."""
 
 
 @plugin.command("build")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -26,6 +26,7 @@ SDK_FOLDER: Final = Path(__file__).parents[2] / "plugins" / "sdk"
 # The first start of an interpreter in a component, which also reads the plugin's modules.
 _CHECK_LIMITS: Final = Limits(memory_mb=256, cpu_ms=2_000.0, timeout_s=20.0)
 _ENTRY: Final = "trovato_plugin_entry"
+_NO_SOURCES: Final = frozenset({"tests", "__pycache__"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def build_plugin(source_dir: Path, name: str, out: Path, *, cache_dir: Path | No
     out.parent.mkdir(parents=True, exist_ok=True)
     with _locked(record) as file:
         known = _read_record(file.read())
-        if known.get("inputs") == inputs and out.is_file() and out.stat().st_size == known.get("size"):
+        if _is_made_of(inputs, out, known):
             return BuildResult(
                 out,
                 known["sha256"],
@@ -73,6 +74,17 @@ def build_plugin(source_dir: Path, name: str, out: Path, *, cache_dir: Path | No
     return BuildResult(out, sha256, tuple(taps), was_built=True, seconds=time.perf_counter() - started)
 
 
+def is_current(source_dir: Path, name: str, out: Path) -> bool:
+    """Whether the artefact is there and was made of the sources as they are now."""
+    record = out.with_suffix(".build")
+    known = _read_record(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    return _is_made_of(_hash_inputs(source_dir, name), out, known)
+
+
+def _is_made_of(inputs: str, out: Path, known: Mapping[str, Any]) -> bool:
+    return known.get("inputs") == inputs and out.is_file() and out.stat().st_size == known.get("size")
+
+
 def _check_source(source_dir: Path, name: str) -> None:
     if not is_machine_name(name):
         raise PluginError(name, "stale-artefact", "its name must be a-z, 0-9 and _, 32 characters at most")
@@ -80,15 +92,20 @@ def _check_source(source_dir: Path, name: str) -> None:
         raise PluginError(name, "stale-artefact", f"has no source at {source_dir / name}.py")
 
 
-def _list_sources(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*.py") if path.is_file())
+def list_sources(folder: Path) -> list[Path]:
+    """What a plugin is made of: all Python below its folder but its tests, which never become part of it."""
+    return sorted(
+        path
+        for path in folder.rglob("*.py")
+        if path.is_file() and path.relative_to(folder).parts[0] not in _NO_SOURCES
+    )
 
 
 def _hash_inputs(source_dir: Path, name: str) -> str:
     total = hashlib.sha256(f"{name} componentize-py {version('componentize-py')}\n".encode())
     for folder, paths in (
-        (source_dir, _list_sources(source_dir)),
-        (SDK_FOLDER, _list_sources(SDK_FOLDER)),
+        (source_dir, list_sources(source_dir)),
+        (SDK_FOLDER, list_sources(SDK_FOLDER)),
         (WIT_FILE.parent, [WIT_FILE]),
     ):
         for path in paths:

@@ -1,0 +1,82 @@
+"""The commands of `trovato plugin` for authors: make a plugin, check it, run its own tests."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from kernel.app.plugin_check import check_plugin, describe_artefact, find_plugin_folder
+from kernel.app.plugin_new import make_plugin
+from kernel.config import read_config
+from kernel.errors import NotFound
+from kernel.plugin.model import Budgets
+from kernel.sandbox.build import SDK_FOLDER
+
+
+@click.command("new")
+@click.argument("name")
+@click.option(
+    "--into", type=click.Path(path_type=Path, file_okay=False), help="Another folder than the site's."
+)
+def new(name: str, into: Path | None) -> None:
+    """Make a plugin that works before anything in it is changed."""
+    folder = make_plugin(into or read_config(os.environ).plugins_dir, name)
+    click.echo(f"{folder} is made. Next: trovato plugin test {folder if into else name}")
+
+
+@click.command("check")
+@click.argument("place", metavar="NAME|FOLDER")
+def check(place: str) -> None:
+    """Say what is wrong with a plugin, without building or running it."""
+    config = read_config(os.environ)
+    folder = find_plugin_folder(config.plugins_dir, place)
+    ceilings = Budgets(cpu_ms=config.plugin_cpu_ms, memory_mb=config.plugin_memory_mb)
+    checked = check_plugin(folder, ceilings)
+    for problem in checked.problems:
+        click.echo(problem)
+    artefact: Sequence[str] = ()
+    if checked.manifest is not None:
+        artefact = describe_artefact(config, checked.manifest)
+    for line in artefact:
+        click.echo(line)
+    if checked.problems:
+        count = len(checked.problems)
+        raise click.ClickException(f"{checked.name}: {count} problem{'s' if count > 1 else ''}.")
+    click.echo(f"{checked.name}: manifest and source are in order.")
+
+
+@click.command("test", context_settings={"ignore_unknown_options": True})
+@click.argument("place", metavar="NAME|FOLDER")
+@click.argument("pytest_options", nargs=-1, type=click.UNPROCESSED)
+def run_tests(place: str, pytest_options: tuple[str, ...]) -> None:
+    """Run a plugin's own tests in an ordinary Python; more options go to pytest."""
+    folder = find_plugin_folder(read_config(os.environ).plugins_dir, place)
+    if find_spec("pytest") is None:
+        raise click.ClickException("pytest is not installed. Install it: pip install pytest")
+    tests = folder / "tests"
+    if not tests.is_dir():
+        raise NotFound(f"{tests} is not there. Put tests into it, in files called test_….py")
+    # Nothing of a project around the plugin's folder shall decide how its tests run.
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-c",
+        os.devnull,
+        "--rootdir",
+        str(folder),
+        "-p",
+        "no:cacheprovider",
+    ]
+    paths = [str(folder), str(SDK_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])]
+    finished = subprocess.run(
+        [*command, *pytest_options, str(tests)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"},
+        cwd=folder,
+        check=False,
+    )
+    raise SystemExit(finished.returncode)
