@@ -26,13 +26,15 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """`session_key` is a hash of the session id, so that a job can be shown to the session that asked for it."""
+    """`session_key` is a hash of the session id, so that a job can be shown to the session that asked for it. `depth`
+    counts the jobs of plugins that led to this one, each submitted in a tap of the one before."""
 
     actor: Actor = field(default_factory=Actor)
     stage_id: str = LIVE
     language: str = "en"
     request_id: str = ""
     session_key: str | None = None
+    depth: int = 0
 
     def acting_as(self, actor: Actor) -> "Context":
         return replace(self, actor=actor)

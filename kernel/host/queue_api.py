@@ -1,9 +1,9 @@
 """`queue-api`: work that a plugin puts on one of its own queues, for later."""
 
-from hashlib import sha256
 from typing import Any, Final
 
 from kernel.errors import TooMany
+from kernel.host.submit import go_deeper, make_dedupe_key
 from kernel.jobs import WorkPluginQueue
 from kernel.ledger.ledger import Ledger
 from kernel.plugin_queue.push import push_work
@@ -21,17 +21,15 @@ def list_queue_functions(ledger: Ledger) -> tuple[HostFunction, ...]:
     async def push(state: PluginState, queue: str, payload_json: str) -> str:
         """Another plugin's queue is none of the caller's. The same push by a job that is tried again is one push."""
         plugin = state.plugin.name
-        if state.tap is not None and state.tap.combine == "accumulate":
-            raise HostError("not-available", f"{state.tap.function} comes before the save and may not push.")
+        ctx = go_deeper(state, "push")
         if state.scope.registry.find_queue(plugin, queue) is None:
             raise HostError(
                 "no-such-queue", f"queue_info of this plugin declares no queue {queue[:_NAME_SHOWN]!r}."
             )
         work = WorkPluginQueue(plugin, queue, _read_data(payload_json))
         try:
-            job_id = await push_work(
-                ledger, state.scope.ctx, work, dedupe_key=_make_dedupe_key(state, queue, payload_json)
-            )
+            dedupe_key = make_dedupe_key(state, "push", f"{queue} {payload_json}")
+            job_id = await push_work(ledger, ctx, work, dedupe_key=dedupe_key)
         except TooMany as refusal:
             raise HostError("queue-full", refusal.message) from None
         return str(job_id)
@@ -46,13 +44,3 @@ def _read_data(payload_json: str) -> Any:
         return read_json(payload_json)
     except PluginDataError as mistake:
         raise HostError("bad-payload", f"What is pushed is {mistake}.") from None
-
-
-def _make_dedupe_key(state: PluginState, queue: str, payload_json: str) -> str | None:
-    """What is pushed twice in one try of a job is two pushes, in every try the same two."""
-    scope = state.scope
-    if scope.job_id is None:
-        return None
-    digest = sha256(f"{state.plugin.name} {queue} {payload_json}".encode())
-    scope.pushes[digest.digest()] += 1
-    return f"push {scope.job_id} {scope.subject} {digest.hexdigest()} {scope.pushes[digest.digest()]}"

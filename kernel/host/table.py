@@ -1,6 +1,7 @@
 """The functions of kernel.wit that this release brings; the sandbox answers for the rest."""
 
 from kernel.host.item_api import list_item_functions
+from kernel.host.item_store_api import list_item_store_functions
 from kernel.host.logging_api import list_logging_functions
 from kernel.host.plugin_api import list_plugin_functions
 from kernel.host.queue_api import list_queue_functions
@@ -15,6 +16,7 @@ def list_host_functions(ledger: Ledger) -> tuple[HostFunction, ...]:
     """What `Sandbox.open` is given. Each expects the state of kernel.tap.scope."""
     return (
         *list_item_functions(),
+        *list_item_store_functions(ledger),
         *list_request_context_functions(),
         *list_user_functions(),
         *list_variable_functions(ledger.db),

@@ -11,6 +11,7 @@ from kernel.runtime import Runtime
 from kernel.tap.catalogue import Tap, get_tap
 from kernel.tap.dispatch import Dispatched, dispatch
 from kernel.tap.scope import TapScope
+from kernel.user.load import load_actor
 
 # Items between two checkpoints, and how long an attempt goes on before it lets others have the slot.
 PORTION: Final = 25
@@ -24,7 +25,8 @@ async def run_item_taps(rt: Runtime, run: JobRun) -> None:
     tap, items = get_tap(payload.tap), payload.items
     cursor = run.cursor or {"next": 0, "ran": [], "failed": []}
     ends = monotonic() + WORK_S
-    async with TapScope(rt.plugins, run.ctx, job_id=run.job.id) as scope:
+    ctx = run.ctx.acting_as(await load_actor(rt, run.ctx.actor.id))
+    async with TapScope(rt.plugins, ctx, job_id=run.job.id) as scope:
         while True:
             start = cursor["next"]
             told = [await _tell(scope, tap, item) for item in items[start : start + PORTION]]

@@ -42,6 +42,7 @@ class Job:
     counts tries that failed since the job last got further; its kind limits those.
     `lease_until` says how long somebody is trusted with the job: the worker that claimed it or, while it is
     queued, the queue.
+    `depth` counts the jobs of plugins that led to this one, each submitted in a tap of the one before.
     """
 
     id: UUID
@@ -55,6 +56,7 @@ class Job:
     dedupe_key: str | None
     group_key: str
     parent_id: UUID | None
+    depth: int
     run_at: datetime
     deliveries: int
     attempts: int

@@ -80,6 +80,7 @@ class JobRun:
             stage_id=job.stage_id,
             request_id=job.request_id,
             session_key=job.session_key,
+            depth=job.depth,
         )
         self.is_done = False
         self.is_paused = False

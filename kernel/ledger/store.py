@@ -43,8 +43,8 @@ async def insert_job(conn: Connection, new: NewJob, ctx: Context, dedupe_key: st
     inserted = await conn.fetchval(
         """
         INSERT INTO job (id, kind, payload, actor_id, session_key, stage_id, request_id, dedupe_key, group_key,
-                         run_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10, now()))
+                         run_at, depth)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10, now()), $11)
         ON CONFLICT DO NOTHING RETURNING true
         """,
         new.id,
@@ -57,6 +57,7 @@ async def insert_job(conn: Connection, new: NewJob, ctx: Context, dedupe_key: st
         dedupe_key,
         new.group_key,
         new.run_at,
+        ctx.depth,
     )
     return inserted is not None
 
@@ -210,8 +211,9 @@ async def insert_follow_ups(conn: Connection, parent: Job, jobs: Sequence[NewJob
         return
     await conn.executemany(
         """
-        INSERT INTO job (id, kind, payload, actor_id, session_key, stage_id, request_id, parent_id, group_key)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        INSERT INTO job (id, kind, payload, actor_id, session_key, stage_id, request_id, parent_id, group_key,
+                         depth)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         """,
         [
             (
@@ -224,6 +226,7 @@ async def insert_follow_ups(conn: Connection, parent: Job, jobs: Sequence[NewJob
                 parent.request_id,
                 parent.id,
                 job.group_key,
+                parent.depth,
             )
             for job in jobs
         ],

@@ -134,6 +134,8 @@ class TapScope:
         # What the taps are asked about just now, and how often which plugin has put the same on a queue meanwhile.
         self.subject: UUID | None = None
         self.pushes: Counter[bytes] = Counter()
+        # Items that plugins loaded, by id; None where there is none.
+        self.loaded: dict[UUID, Any] = {}
         self._shared: dict[str, str] = {}
         self._shared_size = 0
         self._states: dict[str, PluginState] = {}
@@ -154,6 +156,7 @@ class TapScope:
         still has to recognise what was pushed for each."""
         self.subject = subject
         self.pushes.clear()
+        self.loaded.clear()
 
     def get_state(self, plugin: TapPlugin) -> PluginState:
         state = self._states.get(plugin.name)
