@@ -25,6 +25,20 @@ DISCONNECTED = (
 # What the server raises for a value that it has no room for.
 UNSTORABLE = (asyncpg.DataError, asyncpg.ProgramLimitExceededError)
 
+# What it raises for a value that another row has already, or for one that is missing.
+TAKEN = (asyncpg.IntegrityConstraintViolationError,)
+
+# What it raises when others hold what is needed: for too long, or while they wait for what we hold.
+BUSY = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
+
+# What it raises for a table that is not there, or not as the caller thinks.
+UNKNOWN_TABLE = (
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.InvalidSchemaNameError,
+    asyncpg.DatatypeMismatchError,
+)
+
 # What the server raises when it is there and does not want us.
 REFUSED = (
     asyncpg.InvalidAuthorizationSpecificationError,

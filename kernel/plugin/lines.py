@@ -1,6 +1,7 @@
 """Finds the line on which something stands in a TOML file; the standard library's parser keeps none."""
 
 import re
+from collections import Counter
 from typing import Final
 
 _TABLE: Final = re.compile(r"\s*\[{1,2}\s*([^\[\]]+?)\s*\]{1,2}\s*(?:#.*)?")
@@ -11,20 +12,32 @@ _POSITION: Final = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of documen
 
 
 class Lines:
-    """Line numbers of keys by their dotted name: `taps.options.tap_item_view.data_mode`."""
+    """Line numbers of keys by their dotted name: `taps.options.tap_item_view.data_mode`. A table of a list has its
+    number in the name, from 0: `tables.votes.indexes.0.columns`."""
 
     def __init__(self, text: str) -> None:
         self._lines = text.splitlines()
         self._places: dict[str, int] = {}
         table = ""
+        counts: Counter[str] = Counter()
         for number, line in enumerate(self._lines, 1):
             header, key = _TABLE.fullmatch(line), _KEY.match(line)
             if header:
                 table = _plain(header[1])
-                self._places.setdefault(table, number)
+                self._note_table(table, number)
+                if line.lstrip().startswith("[["):
+                    counts[table] += 1
+                    table = f"{table}.{counts[table] - 1}"
+                    self._places[table] = number
             elif key:
                 name = _plain(key[1])
                 self._places.setdefault(f"{table}.{name}" if table else name, number)
+
+    def _note_table(self, name: str, number: int) -> None:
+        """The first table within another one is also where that one begins, unless it has a line of its own."""
+        while name:
+            self._places.setdefault(name, number)
+            name = name.rpartition(".")[0]
 
     def find(self, name: str, value: object = None) -> int:
         """The line of the key, or of the text `value` in its list; else that of the table it belongs in."""

@@ -24,7 +24,7 @@ DOORS: Final = {
     "markupsafe.Markup": ("kernel/render/", "kernel/form/"),
     "nh3": ("kernel/render/",),
     "prometheus_client": ("kernel/metrics.py",),
-    "pypika": ("kernel/gather/",),
+    "pypika": ("kernel/gather/", "kernel/plugin_data/"),
     "quart": ("web/",),
     "redis": ("kernel/shared/",),
     "structlog": ("kernel/log.py",),
