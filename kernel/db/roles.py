@@ -16,7 +16,7 @@ _TRIES = 5
 
 
 async def ensure_roles(conn: Any, config: Config) -> None:
-    """Roles, their membership, their logins, and the owner's right to make tables and schemas. Raises MigrationError."""
+    """Roles, their membership, their logins, the owner's right to make tables and schemas. Raises MigrationError."""
     for attempt in range(_TRIES):
         try:
             async with conn.transaction():

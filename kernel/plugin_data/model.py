@@ -1,4 +1,4 @@
-"""What a plugin asks of its own tables, once it has been checked: nothing in it but names that its manifest declares."""
+"""What a plugin asks of its own tables, checked: no name stands in it that its manifest does not declare."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Reads what a plugin asks of its tables: a JSON document in, checked values out, or a refusal that says what to mend."""
+"""Reads what a plugin asks of its tables: JSON in, checked values out, or a refusal that says what to mend."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeVar

@@ -73,7 +73,7 @@ async def count_rows(conn: Connection, plugin: str) -> dict[str, int]:
     """By table, for whoever is about to drop them."""
     schema = name_schema(plugin)
     return {
-        name: await conn.fetchval(f'SELECT count(*) FROM "{schema}"."{name}"')
+        name: await conn.fetchval(f'SELECT count(*) FROM "{schema}"."{name}"')  # noqa: S608  # names that a manifest declares
         for name in await read_tables(conn, plugin)
     }
 
@@ -154,13 +154,13 @@ async def _make(conn: Connection, plugin: str, change: Change) -> None:
 async def _require(conn: Connection, plugin: str, table_name: str, column: Column) -> None:
     place = f'"{name_schema(plugin)}"."{table_name}"'
     await _fill(conn, place, column)
-    if await conn.fetchval(f'SELECT EXISTS (SELECT FROM {place} WHERE "{column.name}" IS NULL)'):
-        raise ConfigError(
-            [
-                f"Plugin '{plugin}': Column '{column.name}' of table '{table_name}' cannot become required:"
-                " there are rows without a value. Give it a default."
-            ]
+    found = f'SELECT EXISTS (SELECT FROM {place} WHERE "{column.name}" IS NULL)'  # noqa: S608  # names that a manifest declares
+    if await conn.fetchval(found):
+        text = (
+            f"Column '{column.name}' of table '{table_name}' cannot become required: there are rows without a value."
+            " Give it a default."
         )
+        raise ConfigError([f"Plugin '{plugin}': {text}"])
     await conn.execute(f'ALTER TABLE {place} ALTER COLUMN "{column.name}" SET NOT NULL')
 
 
@@ -168,24 +168,24 @@ async def _fill(conn: Connection, place: str, column: Column) -> None:
     if column.default is None:
         return
     value = read_value(column.kind, column.default, f"The default of {column.name!r}")
-    await conn.execute(f'UPDATE {place} SET "{column.name}" = $1 WHERE "{column.name}" IS NULL', value)
+    filled = f'UPDATE {place} SET "{column.name}" = $1 WHERE "{column.name}" IS NULL'  # noqa: S608  # names that a manifest declares
+    await conn.execute(filled, value)
 
 
 async def _add_index(conn: Connection, plugin: str, table_name: str, index: Index) -> None:
     place = f'"{name_schema(plugin)}"."{table_name}"'
     columns = ", ".join(f'"{name}"' for name in index.columns)
     unique = "UNIQUE " if index.unique else ""
-    if index.unique and await conn.fetchval(
-        f"""
-        SELECT EXISTS (SELECT FROM {place} WHERE num_nulls({columns}) = 0 GROUP BY {columns} HAVING count(*) > 1)
-        """
-    ):
-        raise ConfigError(
-            [
-                f"Plugin '{plugin}': Table '{table_name}' cannot get a unique index over {', '.join(index.columns)}:"
-                " there are rows that are alike in that."
-            ]
+    alike = (
+        f"SELECT EXISTS (SELECT FROM {place} WHERE num_nulls({columns}) = 0"  # noqa: S608  # names that a manifest declares
+        f" GROUP BY {columns} HAVING count(*) > 1)"
+    )
+    if index.unique and await conn.fetchval(alike):
+        text = (
+            f"Table '{table_name}' cannot get a unique index over {', '.join(index.columns)}:"
+            " there are rows that are alike in that."
         )
+        raise ConfigError([f"Plugin '{plugin}': {text}"])
     await conn.execute(f'CREATE {unique}INDEX "{_name_index(table_name, index)}" ON {place} ({columns})')
 
 
