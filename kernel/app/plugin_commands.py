@@ -75,7 +75,12 @@ def run_tests(place: str, pytest_options: tuple[str, ...]) -> None:
     paths = [str(folder), str(SDK_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])]
     finished = subprocess.run(
         [*command, *pytest_options, str(tests)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(paths),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
         cwd=folder,
         check=False,
     )

@@ -21,7 +21,32 @@ _PRESAVE: Final = "item_presave"
 
 
 class TapFailedError(Exception):
-    """The text is the JSON error that the kernel is answered."""
+    """A call of a plugin failed; the text says how, for people, and `answer` is the JSON error that the kernel is
+    answered.
+
+    `code` is "tap-error", "tap-not-implemented", "bad-answer" or "exit"; `type` and `message` are those of the
+    exception that the plugin's function raised, which is the cause of this one."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        type: str = "",  # noqa: A002  # the kernel's word for it
+        traceback: str = "",
+    ) -> None:
+        super().__init__(f"{code}: {f'{type}: ' if type else ''}{message}")
+        self.code = code
+        self.type = type
+        self.message = message
+        self.traceback = traceback
+
+    @property
+    def answer(self) -> str:
+        told = {"code": self.code, "message": self.message}
+        if self.type:
+            told |= {"type": self.type, "traceback": self.traceback}
+        return json.dumps(told)
 
 
 class BadAnswerError(Exception):
@@ -47,7 +72,7 @@ class Plugin:
             if tap == WARM_UP:
                 _encode(_run(_REHEARSAL, json.loads(payload)))
             message = f"is not implemented; implemented are {', '.join(sorted(self._taps)) or 'none'}"
-            raise TapFailedError(json.dumps({"code": "tap-not-implemented", "message": message}))
+            raise TapFailedError("tap-not-implemented", message)
         try:
             answer = _run(function, json.loads(payload))
             text = _encode(answer)
@@ -58,9 +83,9 @@ class Plugin:
             half = BadAnswerError(f"the answer holds half a character: {error}")
             raise _failure("bad-answer", half) from None
         except SystemExit as error:
-            raise _failure("exit", error) from None
-        except BaseException as error:  # noqa: BLE001  # nothing but a failure may leave a plugin
-            raise _failure("tap-error", error) from None
+            raise _failure("exit", error) from error
+        except BaseException as error:  # nothing but a failure may leave a plugin
+            raise _failure("tap-error", error) from error
         return text
 
 
@@ -118,12 +143,11 @@ _ENCODER: Final = json.JSONEncoder(
 
 
 def _failure(code: str, error: BaseException) -> TapFailedError:
-    told = {"code": code, "type": type(error).__name__, "message": str(error)}
     try:
-        told["traceback"] = "".join(traceback.format_exception(error, limit=-_FRAMES))
+        told = "".join(traceback.format_exception(error, limit=-_FRAMES))
     except MemoryError:
-        told["traceback"] = ""  # the plugin's name for what it ran out of is worth more than its place
-    return TapFailedError(json.dumps(told))
+        told = ""  # the plugin's name for what it ran out of is worth more than its place
+    return TapFailedError(code, str(error), type=type(error).__name__, traceback=told)
 
 
 def _rehearse(item: Item, ctx: TapContext) -> RenderElement:

@@ -1,7 +1,7 @@
 """What a component exports; it exists only where a plugin is built and in the sandbox."""
 
 # The standard library fetches these when it needs them, and in the sandbox that is too late.
-import _strptime  # noqa: F401  # for datetime.strptime
+import _strptime  # type: ignore[import-not-found]  # noqa: F401  # for datetime.strptime; it has no types
 import encodings.ascii
 import encodings.idna
 import encodings.latin_1  # noqa: F401  # and the codecs by their names
@@ -9,9 +9,8 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Final
 
-from componentize_py_types import Err
-
 from trovato_sdk.dispatch import WARM_UP, Plugin, TapFailedError
+from trovato_sdk.kernel import Err
 
 # The interpreter adapts code to what it meets in its first runs. Done while the plugin is built, it is done for
 # every instance.
@@ -37,6 +36,6 @@ def make_world(name: str, module: ModuleType) -> type:
             try:
                 return plugin.invoke(tap, payload)
             except TapFailedError as failure:
-                raise Err(str(failure)) from None
+                raise Err(failure.answer) from None
 
     return WitWorld

@@ -1,7 +1,7 @@
 """The kernel as a plugin sees it: host functions inside the sandbox, a stand-in outside of it."""
 
 from contextvars import ContextVar
-from typing import Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 
 class ItemApi(Protocol):
@@ -91,45 +91,47 @@ class _StandIn:
         return getattr(getattr(kernel, self._interface), function)
 
 
-# Only modules that are imported while a plugin is built exist in the sandbox, so this stands at the top.
-try:
-    from componentize_py_types import Err
-    from wit_world.imports import http_api as _http_api
-    from wit_world.imports import item_api as _item_api
-    from wit_world.imports import logging as _logging
-    from wit_world.imports import plugin_api as _plugin_api
-    from wit_world.imports import queue_api as _queue_api
-    from wit_world.imports import request_context as _request_context
-    from wit_world.imports import user_api as _user_api
-    from wit_world.imports import variables as _variables
-except ImportError:
+if TYPE_CHECKING:
 
-    class Err(Exception):  # type: ignore[no-redef]  # outside of a component there is no other
+    class Err(Exception):
         """How a host function refuses: `value` is a JSON object with `code` and `message`."""
 
-        def __init__(self, value: str) -> None:
-            super().__init__(value)
-            self.value = value
+        value: str
 
-    _http_api = _StandIn("http_api")
-    _item_api, _logging, _plugin_api, _queue_api, _request_context, _user_api, _variables = (
-        _StandIn(name)
-        for name in (
-            "item_api",
-            "logging",
-            "plugin_api",
-            "queue_api",
-            "request_context",
-            "user_api",
-            "variables",
+    http_api: HttpApi
+    item_api: ItemApi
+    logging: LoggingApi
+    plugin_api: PluginApi
+    queue_api: QueueApi
+    request_context: RequestContextApi
+    user_api: UserApi
+    variables: VariablesApi
+else:
+    # Only modules that are imported while a plugin is built exist in the sandbox, so this stands at the top.
+    try:
+        from componentize_py_types import Err
+        from wit_world.imports import (
+            http_api,
+            item_api,
+            logging,
+            plugin_api,
+            queue_api,
+            request_context,
+            user_api,
+            variables,
         )
-    )
+    except ImportError:
 
-http_api = cast("HttpApi", _http_api)
-item_api = cast("ItemApi", _item_api)
-logging = cast("LoggingApi", _logging)
-plugin_api = cast("PluginApi", _plugin_api)
-queue_api = cast("QueueApi", _queue_api)
-request_context = cast("RequestContextApi", _request_context)
-user_api = cast("UserApi", _user_api)
-variables = cast("VariablesApi", _variables)
+        class Err(Exception):
+            def __init__(self, value: str) -> None:
+                super().__init__(value)
+                self.value = value
+
+        http_api = _StandIn("http_api")
+        item_api = _StandIn("item_api")
+        logging = _StandIn("logging")
+        plugin_api = _StandIn("plugin_api")
+        queue_api = _StandIn("queue_api")
+        request_context = _StandIn("request_context")
+        user_api = _StandIn("user_api")
+        variables = _StandIn("variables")

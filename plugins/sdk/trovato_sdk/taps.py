@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import ModuleType
 from typing import Any, Final, NamedTuple, TypeVar
@@ -24,6 +24,11 @@ TAPS: Final[dict[str, tuple[str, ...]]] = {
     "cron": ("now", "last_run", "slot", "ctx"),
     "queue_info": ("ctx",),
     "queue_worker": ("queue", "data", "attempt", "job_id", "ctx"),
+    "install": ("ctx",),
+    "enable": ("ctx",),
+    "disable": ("ctx",),
+    "upgrade": ("from_version", "ctx"),
+    "uninstall": ("keeps_data", "ctx"),
 }
 # Those of them that are points in time; a function is handed them as `datetime`.
 TIMES: Final = frozenset({"now", "last_run", "slot"})
@@ -47,7 +52,7 @@ class PageRequest:
     """`args` are the `{name}` segments of the menu path, `function` what the menu definition says."""
 
     path: str
-    args: dict[str, str]
+    args: dict[str, str] = field(default_factory=dict)
     function: str = ""
 
 

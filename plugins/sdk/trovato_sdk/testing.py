@@ -7,14 +7,16 @@ with TestKernel(permissions={"edit any blog content"}) as kernel:
 import json
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import Token
+from datetime import datetime
 from types import ModuleType, TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from trovato_sdk import stand_ins, stand_ins_calls
 from trovato_sdk.dispatch import Plugin
+from trovato_sdk.functions import FUNCTION_PREFIX
 from trovato_sdk.item import ItemData
 from trovato_sdk.kernel import CURRENT, Kernel
-from trovato_sdk.taps import PREFIX
+from trovato_sdk.taps import PREFIX, TAPS
 from trovato_sdk.user import ANONYMOUS_ID
 
 
@@ -67,13 +69,58 @@ class TestKernel:
         if self._token is not None:
             CURRENT.reset(self._token)
 
-    def call(self, module: ModuleType, function: str, **payload: Any) -> Any:
-        """What the kernel would be answered. Raises trovato_sdk.dispatch.TapFailedError."""
-        plugin = Plugin(module.__name__, module)
-        return json.loads(plugin.invoke(PREFIX + function, json.dumps(payload)))
+    def call(self, plugin: ModuleType, function: str, **payload: Any) -> Any:
+        """What the plugin's function answers the kernel: a tap with `item`, `items`, or what else it is handed by name,
+        or a function that it offers, with `data`. A `datetime` may stand for a time. An item needs only what the
+        plugin reads of it; fields are `{"field_body": {"value": "…"}}`.
+
+        Raises TapFailedError when the function fails, with the function's own exception as its cause, and TypeError
+        when the payload is none of this tap.
+        """
+        name = PREFIX + function if function in TAPS else FUNCTION_PREFIX + function
+        if function in TAPS:
+            _check_payload(function, payload)
+        text = json.dumps(payload, default=_write_time)
+        return json.loads(Plugin(plugin.__name__, plugin).invoke(name, text))
 
     def add_item(self, data: dict[str, Any]) -> dict[str, int]:
         """Make the item known under a handle, which is what a payload holds in data mode "handle"."""
         handle = len(self.items) + 1
         self.items[handle] = ItemData(data)
         return {"handle": handle}
+
+
+def _check_payload(function: str, payload: Mapping[str, Any]) -> None:
+    """What the kernel hands over under a name of its own is for the test to give."""
+    known = TAPS[function]
+    given = {"item" if name == "items" else name for name in payload}
+    unknown = sorted(given - {*known})
+    missing = [name for name in known if name not in given and name not in _OPTIONAL]
+    if not unknown and not missing:
+        return
+    what = f"has no {unknown[0]}" if unknown else f"is handed {missing[0]}"
+    example = ", ".join(f"{name}={_EXAMPLES.get(name, '…')}" for name in known if name != "ctx")
+    raise TypeError(
+        f"{function} {what}. In a test: kernel.call(plugin, {function!r}{example and f', {example}'})"
+    )
+
+
+def _write_time(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{value!r} is no JSON, and the kernel hands over nothing else.")
+
+
+# Left out, they are what they mostly are.
+_OPTIONAL: Final = frozenset({"ctx", "last_run"})
+_EXAMPLES: Final = {
+    "item": '{"title": "Hello", "fields": {"field_body": {"value": "Hi"}}}',
+    "op": '"insert"',
+    "request": '{"path": "/hello", "function": "hello"}',
+    "now": "datetime.now(UTC)",
+    "last_run": "None",
+    "slot": "datetime.now(UTC)",
+    "queue": '"letters"',
+    "attempt": "1",
+    "job_id": '"7"',
+}

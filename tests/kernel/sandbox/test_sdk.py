@@ -327,7 +327,7 @@ def test_an_exception_becomes_an_error_answer():
 
     with pytest.raises(TapFailedError) as failure:
         Plugin("sample", make_plugin(menu)).invoke("tap_menu", "{}")
-    told = json.loads(str(failure.value))
+    told = json.loads(failure.value.answer)
     assert (told["code"], told["type"], told["message"]) == ("tap-error", "LookupError", "nowhere")
     assert "in menu" in told["traceback"]
 
