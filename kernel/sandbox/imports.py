@@ -52,7 +52,17 @@ class Waiting:
 class Guest(ABC):
     """What host functions need to know about the instance that called them."""
 
-    __slots__ = ("cost", "cost_limit", "host_calls", "interrupt", "refusal", "state", "waiting")
+    __slots__ = (
+        "asked_chance",
+        "asked_clock",
+        "cost",
+        "cost_limit",
+        "host_calls",
+        "interrupt",
+        "refusal",
+        "state",
+        "waiting",
+    )
 
     def __init__(self) -> None:
         self.state: object = NOBODY
@@ -62,6 +72,15 @@ class Guest(ABC):
         self.waiting: Waiting | None = None
         self.refusal: str | None = None
         self.interrupt: BaseException | None = None
+        # Whether it has been told the time, or anything random.
+        self.asked_clock = False
+        self.asked_chance = False
+
+    def note_clock(self) -> None:
+        self.asked_clock = True
+
+    def note_chance(self) -> None:
+        self.asked_chance = True
 
     @abstractmethod
     def close(self) -> None: ...

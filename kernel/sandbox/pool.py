@@ -57,6 +57,8 @@ class ReadyPool:
         """An instance that serves `state` alone. Raises PluginError."""
         instance = self._ready.popleft() if self._ready else await self._create()
         instance.state = state
+        # That is how an interpreter began, and none of what it will answer.
+        instance.asked_chance = False
         instance.host_calls = 0
         instance.cpu_ms = 0.0
         self.start_refill()
@@ -85,8 +87,14 @@ class ReadyPool:
                 raise
 
     async def _create(self) -> Instance:
+        """After a first call, since an interpreter seeds its hash tables then."""
         instance = Instance(self._host, self._blueprint)
         await instance.start()
+        try:
+            await instance.describe()
+        except BaseException:
+            instance.close()
+            raise
         return instance
 
     def start_refill(self) -> None:
@@ -111,7 +119,6 @@ class ReadyPool:
     async def _make_ready(self) -> Instance:
         instance = await self._create()
         try:
-            await instance.describe()
             await self.prepare(instance)
         except BaseException:
             instance.close()

@@ -4,8 +4,21 @@ The package's own structures cost an object per step into them; these are flat. 
 """
 
 import ctypes
-from collections.abc import Callable
-from ctypes import Structure, Union, addressof, c_bool, c_char, c_char_p, c_int32, c_int64, c_size_t, c_uint8
+from collections.abc import Callable, Mapping, Sequence
+from ctypes import (
+    Structure,
+    Union,
+    addressof,
+    c_bool,
+    c_char,
+    c_char_p,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_uint8,
+    c_uint32,
+    c_uint64,
+)
 from ctypes import c_void_p as address
 from typing import Any, Final
 
@@ -14,6 +27,12 @@ from wasmtime import _ffi
 from kernel.sandbox.contract import Kind
 
 _BOOL: Final = _ffi.WASMTIME_COMPONENT_BOOL.value
+_U8: Final = _ffi.WASMTIME_COMPONENT_U8.value
+_U32: Final = _ffi.WASMTIME_COMPONENT_U32.value
+_U64: Final = _ffi.WASMTIME_COMPONENT_U64.value
+_LIST: Final = _ffi.WASMTIME_COMPONENT_LIST.value
+_RECORD: Final = _ffi.WASMTIME_COMPONENT_RECORD.value
+_TUPLE: Final = _ffi.WASMTIME_COMPONENT_TUPLE.value
 _S32: Final = _ffi.WASMTIME_COMPONENT_S32.value
 _S64: Final = _ffi.WASMTIME_COMPONENT_S64.value
 _STRING: Final = _ffi.WASMTIME_COMPONENT_STRING.value
@@ -37,6 +56,8 @@ class _Content(Union):
     _anonymous_ = ("text", "borrowed_text", "outcome")
     _fields_ = [
         ("boolean", c_bool),
+        ("u32", c_uint32),
+        ("u64", c_uint64),
         ("s32", c_int32),
         ("s64", c_int64),
         ("option", address),
@@ -54,12 +75,28 @@ class Value(Structure):
     _fields_ = [("kind", c_uint8), ("content", _Content)]
 
 
+class Entry(Structure):
+    """One part of a record."""
+
+    _fields_ = [("name", _Text), ("value", Value)]
+
+
 _CONTENT: Final = Value.content.offset
 
 # These return at once, so they keep the interpreter's lock.
 _new_bytes: Final = ctypes.PYFUNCTYPE(None, address, c_size_t, c_char_p)(("wasm_byte_vec_new", _ffi.dll))
 _new_box: Final = ctypes.PYFUNCTYPE(address, address)(("wasmtime_component_val_new", _ffi.dll))
 _delete: Final = ctypes.PYFUNCTYPE(None, address)(("wasmtime_component_val_delete", _ffi.dll))
+# What they are handed moves into the new list, record or tuple.
+_new_list: Final = ctypes.PYFUNCTYPE(None, address, c_size_t, address)(
+    ("wasmtime_component_vallist_new", _ffi.dll)
+)
+_new_record: Final = ctypes.PYFUNCTYPE(None, address, c_size_t, address)(
+    ("wasmtime_component_valrecord_new", _ffi.dll)
+)
+_new_tuple: Final = ctypes.PYFUNCTYPE(None, address, c_size_t, address)(
+    ("wasmtime_component_valtuple_new", _ffi.dll)
+)
 
 
 class Err(str):
@@ -124,6 +161,47 @@ def _result_of(write: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
     return write_result
 
 
+def write_u32(value: Any, number: int) -> None:
+    value.kind = _U32
+    value.u32 = number
+
+
+def write_u64(value: Any, number: int) -> None:
+    value.kind = _U64
+    value.u64 = number
+
+
+def write_bytes(value: Any, data: bytes) -> None:
+    """As `list<u8>`, in which each byte is a whole value until the plugin has it."""
+    size = ctypes.sizeof(Value)
+    raw = bytearray(size * len(data))
+    raw[Value.kind.offset :: size] = bytes([_U8]) * len(data)
+    raw[_CONTENT::size] = data
+    parts = (c_char * len(raw)).from_buffer(raw)
+    value.kind = _LIST
+    _new_list(addressof(value) + _CONTENT, len(data), addressof(parts))
+
+
+def write_tuple(value: Any, numbers: Sequence[int]) -> None:
+    """Of `u64`."""
+    parts = (Value * len(numbers))()
+    for part, number in zip(parts, numbers, strict=True):
+        write_u64(part, number)
+    value.kind = _TUPLE
+    _new_tuple(addressof(value) + _CONTENT, len(numbers), addressof(parts))
+
+
+def write_record(value: Any, parts: Mapping[str, tuple[Callable[[Any, Any], None], object]]) -> None:
+    """`parts` by their names, in the order of the record's type, each with what writes it."""
+    entries = (Entry * len(parts))()
+    for entry, (name, (write, content)) in zip(entries, parts.items(), strict=True):
+        data = name.encode()
+        _new_bytes(addressof(entry), len(data), data)
+        write(entry.value, content)
+    value.kind = _RECORD
+    _new_record(addressof(value) + _CONTENT, len(parts), addressof(entries))
+
+
 def _write_nothing(value: Any, content: object) -> None:
     """A function without result has no slot to write to."""
 
@@ -172,6 +250,12 @@ def _read_s32(value: Any) -> int:
 def _read_s64(value: Any) -> int:
     _expect(value, _S64)
     number: int = value.s64
+    return number
+
+
+def read_u64(value: Any) -> int:
+    _expect(value, _U64)
+    number: int = value.u64
     return number
 
 

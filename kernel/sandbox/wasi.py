@@ -1,15 +1,19 @@
-"""WASI for untrusted code: the real thing with an empty configuration, and nothing in it that could wait.
+"""WASI for untrusted code: the real thing with an empty configuration, nothing in it that could wait, and the clocks
+and chance noted.
 
 Without this, `time.sleep` in a plugin would hold the event loop (the synchronous flavour), or abort the whole
 process (the asynchronous one, which wants a runtime that is not there).
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from wasmtime import Engine as NativeEngine
 from wasmtime import WasmtimeError
 
 from kernel.sandbox.bindings import Linker, error_pointer, make_sync_callback
+from kernel.sandbox.imports import Guest
+from kernel.sandbox.senses import list_senses
 
 WASI_VERSION: Final = "0.2.12"
 REFUSED: Final = "plugins may not wait, open connections or read input"
@@ -25,25 +29,27 @@ _REFUSED_FUNCTIONS: Final[dict[str, dict[str, int]]] = {
 }
 
 
-def define_wasi(linker: Linker, engine: NativeEngine) -> None:
+def define_wasi(linker: Linker, engine: NativeEngine, guests: Mapping[int, Guest]) -> None:
     """Raises RuntimeError when wasmtime's WASI is not the version known here."""
-    _check_version(engine)
+    shadows = list_senses(guests)
+    for interface, functions in _REFUSED_FUNCTIONS.items():
+        shadows[interface] = {name: _make_refusal(arity) for name, arity in functions.items()}
+    _check_version(engine, shadows)
     linker.add_wasi()
     linker.allow_shadowing(allowed=True)
-    for interface, functions in _REFUSED_FUNCTIONS.items():
-        shadows = {name: _make_refusal(arity) for name, arity in functions.items()}
-        linker.add_functions(_qualify(interface), shadows)
+    for interface, callbacks in shadows.items():
+        linker.add_functions(_qualify(interface), {name: (it, False) for name, it in callbacks.items()})
     linker.allow_shadowing(allowed=False)
 
 
-def _check_version(engine: NativeEngine) -> None:
+def _check_version(engine: NativeEngine, shadows: Mapping[str, Mapping[str, Any]]) -> None:
     """A shadow under another version than wasmtime's own would silently do nothing."""
-    for interface, functions in _REFUSED_FUNCTIONS.items():
-        for name, arity in functions.items():
+    for interface, callbacks in shadows.items():
+        for name, callback in callbacks.items():
             linker = Linker(engine)
             linker.add_wasi()
             try:
-                linker.add_functions(_qualify(interface), {name: _make_refusal(arity)})
+                linker.add_functions(_qualify(interface), {name: (callback, False)})
             except WasmtimeError:
                 continue  # it exists already: this is the one to be shadowed
             finally:
@@ -57,8 +63,8 @@ def _qualify(interface: str) -> str:
     return f"{interface}@{WASI_VERSION}"
 
 
-def _make_refusal(arity: int) -> tuple[Any, bool]:
-    return make_sync_callback(arity, _refuse), False
+def _make_refusal(arity: int) -> Any:
+    return make_sync_callback(arity, _refuse)
 
 
 def _refuse(_context: int, _arguments: Any, _results: Any) -> int | None:

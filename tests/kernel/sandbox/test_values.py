@@ -5,7 +5,7 @@ import ctypes
 import pytest
 from wasmtime import _ffi
 
-from kernel.sandbox.values import READERS, WRITERS, Err, Value, delete_value, read_answer
+from kernel.sandbox.values import READERS, WRITERS, Entry, Err, Value, delete_value, read_answer
 
 
 def test_values_are_laid_out_as_in_wasmtime():
@@ -50,3 +50,9 @@ def test_a_value_of_another_kind_is_not_read():
             READERS[kind](value)
     with pytest.raises(TypeError):
         read_answer(value)
+
+
+def test_parts_of_a_record_are_laid_out_as_in_wasmtime():
+    theirs = _ffi.wasmtime_component_valrecord_entry
+    assert ctypes.sizeof(Entry) == ctypes.sizeof(theirs)
+    assert (Entry.name.offset, Entry.value.offset) == (theirs.name.offset, theirs.val.offset)
