@@ -80,7 +80,7 @@ class Sandbox:
         engine = Engine()
         try:
             linker = Linker(engine.native)
-            define_wasi(linker, engine.native)
+            define_wasi(linker, engine.native, imports.guests)
             imports.define(linker)
         except BaseException:
             engine.close()
