@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,8 @@ SDK_FOLDER: Final = Path(__file__).parents[2] / "plugins" / "sdk"
 # The first start of an interpreter in a component, which also reads the plugin's modules.
 _CHECK_LIMITS: Final = Limits(memory_mb=256, cpu_ms=2_000.0, timeout_s=20.0)
 _ENTRY: Final = "trovato_plugin_entry"
+# The builder sees the entry's folder as /0, the plugin's as /1 and the SDK's as /2.
+_PLUGIN_LINE: Final = re.compile(r'^ *File "/1/([^"]+)", line (\d+)', re.MULTILINE)
 _NO_SOURCES: Final = frozenset({"tests", "__pycache__"})
 
 
@@ -154,8 +157,14 @@ def _componentize(source_dir: Path, name: str, out: Path, folder: Path) -> None:
     )
     if finished.returncode != 0:
         output = finished.stderr.partition("Stack backtrace:")[0].strip()
-        message = f"cannot be built: {_find_cause(output.splitlines())}"
+        message = f"cannot be built: {_find_place(output)}{_find_cause(output.splitlines())}"
         raise PluginError(name, "stale-artefact", message, detail=output)
+
+
+def _find_place(output: str) -> str:
+    """The line of the plugin that was running when the builder gave up."""
+    places = _PLUGIN_LINE.findall(output)
+    return "{}:{}: ".format(*places[-1]) if places else ""
 
 
 def _find_cause(output: Sequence[str]) -> str:

@@ -66,13 +66,20 @@ _ANSWERED_FAILURES: Final[dict[str, PluginFailure]] = {
     "exit": "exit",
 }
 
+# What an author may not expect, and Python does not say.
+_HINTS: Final = {
+    "ModuleNotFoundError": "only what is imported at the top of a file exists in the sandbox",
+    "ImportError": "only what is imported at the top of a file exists in the sandbox",
+    "FileNotFoundError": "there are no files in the sandbox",
+    "MemoryError": "it needs more memory than [budgets] gives it",
+}
 _WRONG_EXPORT: Final = "has an export of another type than kernel.wit says"
 _TRAPS: Final[tuple[tuple[str, PluginFailure, str], ...]] = (
-    ("call stack exhausted", "stack-overflow", "nested too many calls"),
+    ("call stack exhausted", "stack-overflow", "nested too many calls; write the recursion as a loop"),
     (REFUSED, "refused-capability", f"did what it may not: {REFUSED}"),
     ("type mismatch", "link-error", "has an export or import of another type than kernel.wit says"),
     ("wrong number of arguments", "link-error", "imports a function of another type than kernel.wit says"),
-    ("unreachable", "abort", "aborted"),
+    ("unreachable", "abort", "aborted itself"),
     ("memory allocation", "memory", "ran out of memory"),
 )
 
@@ -118,7 +125,10 @@ class Instance(Guest):
         limits = self._blueprint.limits
         self._tap = tap
         if len(payload) > limits.payload_bytes:
-            raise self._failure("memory", f"its payload of {len(payload):,} bytes exceeds the limit")
+            raise self._failure(
+                "memory",
+                f"its payload of {len(payload):,} bytes exceeds the limit of {limits.payload_bytes:,}",
+            )
         return await self._call(
             self._invoke,
             (tap.encode(), payload),
@@ -143,7 +153,7 @@ class Instance(Guest):
     def _finish_start(self, call: Instantiation) -> None:
         error = call.find_error()
         if error is not None:
-            raise self._failure("link-error", "cannot be linked with this kernel", str(error))
+            raise self._failure("link-error", f"cannot be linked with this kernel: {error}", str(error))
         self._describe = call.find_function(self._blueprint.describe)
         self._invoke = call.find_function(self._blueprint.invoke)
 
@@ -169,8 +179,11 @@ class Instance(Guest):
                 self.close()
         if not is_ok:
             raise self._explain_answer(answer)
-        if len(answer) > self._blueprint.limits.payload_bytes:
-            raise self._failure("bad-answer", f"answered {len(answer):,} bytes, more than the limit")
+        limit = self._blueprint.limits.payload_bytes
+        if len(answer) > limit:
+            raise self._failure(
+                "bad-answer", f"answered {len(answer):,} bytes, more than the limit of {limit:,}"
+            )
         return answer
 
     def _begin_call(self, store: Store, function: Any, arguments: tuple[bytes, ...]) -> StringCall:
@@ -212,7 +225,9 @@ class Instance(Guest):
             if call is not None:
                 call.close()
             if isinstance(error, TimeoutError) and clock is not None and clock.expired():
-                raise self._failure("timeout", f"took longer than {timeout_s:g} s") from None
+                raise self._failure(
+                    "timeout", f"took longer than {timeout_s:g} s, waiting included"
+                ) from None
             raise
         finally:
             if holds_permit:
@@ -263,9 +278,11 @@ class Instance(Guest):
             )
         kind = str(told.get("type", ""))[:_MESSAGE_CHARACTERS]
         reason = _ANSWERED_FAILURES.get(str(told.get("code")), "tap-error")
+        message = str(told.get("message", ""))[:_MESSAGE_CHARACTERS]
         if kind == "MemoryError":
             reason = "memory"
-        message = str(told.get("message", ""))[:_MESSAGE_CHARACTERS]
+        if kind in _HINTS:
+            message = f"{message} ({_HINTS[kind]})" if message else _HINTS[kind]
         words = f"{kind}: {message}" if kind and message else kind or message or "failed"
         return self._failure(reason, words, str(told.get("traceback", ""))[:_DETAIL_CHARACTERS] or None)
 

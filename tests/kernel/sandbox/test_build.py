@@ -55,7 +55,7 @@ def test_a_changed_source_with_a_mistake_ends_the_build_with_what_to_change(tmp_
         build_plugin(tmp_path, "sample", tmp_path / "out.wasm")
     assert failure.value.reason == "stale-artefact"
     assert failure.value.message.startswith(
-        "Plugin 'sample': cannot be built: TapDefinitionError: There is no tap for a function item_veiw."
+        "Plugin 'sample': cannot be built: sample.py:11: TapDefinitionError: There is no tap for a function item_veiw."
         " Did you mean item_view? The taps are item_info, "
     )
     assert 'sample.py", line 11' in failure.value.detail

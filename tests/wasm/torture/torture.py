@@ -134,6 +134,12 @@ def read_file(_):
         return file.read()
 
 
+def late_import(_):
+    import colorsys  # noqa: PLC0415  # that it comes too late is the point
+
+    return colorsys.rgb_to_hsv(1, 0, 0)
+
+
 def list_environment(_):
     return [dict(os.environ), sys.argv]
 
@@ -220,6 +226,7 @@ CASES = {
         exit_by_exception,
         exit_by_system,
         huge_answer,
+        late_import,
         list_environment,
         lone_surrogate,
         loop,
