@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from kernel.errors import ConfigError
 from kernel.log import LogFormat
+from kernel.names import is_host
 
 Role = Literal["owner", "worker", "web"]
 Networks: TypeAlias = tuple[IPv4Network | IPv6Network, ...]
@@ -86,6 +87,7 @@ class Config:
     ready_instances: int = 4
     plugin_memory_mb: int = 64
     plugin_cpu_ms: float = 100.0
+    outbound_private_hosts: frozenset[str] = frozenset()
     secure_cookies: bool = field(default=False)
 
     def url_for_role(self, role: Role) -> str:
@@ -126,6 +128,7 @@ def read_config(env: Mapping[str, str]) -> Config:
         max_upload_bytes=int(reader.number("MAX_UPLOAD_BYTES", 100_000_000, 1_000, 1_000_000_000)),
         save_wait_s=reader.number("SAVE_WAIT_S", 2.0, 0.0, 30.0),
         session_ttl_s=reader.number("SESSION_TTL_S", 86_400.0, 60.0, 31_536_000.0),
+        outbound_private_hosts=reader.hosts("OUTBOUND_PRIVATE_HOSTS", ""),
         secure_cookies=reader.flag("SECURE_COOKIES", site_url.startswith("https://")),
     )
     if bool(config.database_url) != bool(config.redis_url):
@@ -211,6 +214,18 @@ class _Reader:
                 f"{name} must be addresses or networks such as 10.0.0.0/8, with commas, or none: {error}."
             )
             return ()
+
+    def hosts(self, name: str, default: str) -> frozenset[str]:
+        """Names of servers with commas between them, each perhaps with a port."""
+        hosts = [part.strip().lower() for part in self.text(name, default).split(",") if part.strip()]
+        for host in hosts:
+            label, colon, port = host.partition(":")
+            is_port = port.isascii() and port.isdigit() and 1 <= int(port) <= 65_535
+            if not is_host(label) or (colon and not is_port):
+                self.problems.append(
+                    f"{name} must be hosts such as mail.internal or hooks.internal:8080, with commas, not {host!r}."
+                )
+        return frozenset(hosts)
 
     def flag(self, name: str, default: bool) -> bool:
         return self.choice(name, "true" if default else "false", ("true", "false")) == "true"

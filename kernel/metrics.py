@@ -70,6 +70,14 @@ TAP_SECONDS: Final = Series(
     "Time of one call of a plugin, waiting for its turn included. `outcome` is `ok` or why it failed.",
     CALL_BUCKETS_S,
 )
+OUTBOUND_SECONDS: Final = Series(
+    "trovato_outbound_seconds",
+    "histogram",
+    ("plugin", "outcome"),
+    "Time of one request of a plugin to another server. `outcome` is the class of the status, from `1xx` to `5xx`, or "
+    "the code of what was refused or failed.",
+    CALL_BUCKETS_S,
+)
 QUERY_SECONDS: Final = Series(
     "trovato_database_query_seconds",
     "histogram",
@@ -158,6 +166,7 @@ RECORDED: Final = (
     HTTP_REQUESTS,
     HTTP_SECONDS,
     TAP_SECONDS,
+    OUTBOUND_SECONDS,
     QUERY_SECONDS,
     CACHE_LOOKUPS,
     JOB_SECONDS,
@@ -217,6 +226,10 @@ class Metrics:
     def count_tap(self, plugin: str, tap: str, outcome: str, seconds: float) -> None:
         """`outcome` is "ok" or the reason of a PluginError."""
         self._child(TAP_SECONDS, plugin, tap, outcome).observe(seconds)
+
+    def count_fetch(self, plugin: str, outcome: str, seconds: float) -> None:
+        """`outcome` is "2xx" and the like, or the code that the plugin was answered."""
+        self._child(OUTBOUND_SECONDS, plugin, outcome).observe(seconds)
 
     def count_job(self, kind: str, outcome: str, seconds: float) -> None:
         """One attempt; `kind` is a name of kernel.jobs."""

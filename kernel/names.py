@@ -6,12 +6,18 @@ from uuid import UUID
 
 # Short enough for a Postgres identifier with a prefix (63 bytes), plain enough for a URL and a file name.
 MACHINE_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
+# A last label that begins with a letter cannot be part of an address in numbers.
+HOST: Final = re.compile(
+    r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
+)
 
 LIVE: Final = "live"
 # The cache tag on every page: dropped when all of them change, as with another theme or release.
 PAGES_TAG: Final = "page"
 # The cache tag on every page at a path of a plugin, which may depend on nothing else that has a tag.
 PLUGIN_PAGES_TAG: Final = "plugin_pages"
+# The cache tag on what depends on which plugins are enabled.
+PLUGINS_TAG: Final = "plugins"
 ANONYMOUS_ID: Final = UUID(int=0)
 ANONYMOUS_ROLE: Final = "anonymous user"
 AUTHENTICATED_ROLE: Final = "authenticated user"
@@ -19,6 +25,12 @@ AUTHENTICATED_ROLE: Final = "authenticated user"
 
 def is_machine_name(text: str) -> bool:
     return MACHINE_NAME.fullmatch(text) is not None
+
+
+def is_host(text: str) -> bool:
+    """A name on the internet, in small letters: at least two labels and no address, so what a certificate can be made
+    out to."""
+    return HOST.fullmatch(text) is not None
 
 
 def has_forbidden_text(text: str) -> bool:

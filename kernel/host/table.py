@@ -1,5 +1,6 @@
 """The functions of kernel.wit that this release brings; the sandbox answers for the rest."""
 
+from kernel.host.http_api import list_http_functions
 from kernel.host.item_api import list_item_functions
 from kernel.host.item_store_api import list_item_store_functions
 from kernel.host.logging_api import list_logging_functions
@@ -9,6 +10,7 @@ from kernel.host.request_context import list_request_context_functions
 from kernel.host.user_api import list_user_functions
 from kernel.host.variables import list_variable_functions
 from kernel.ledger.ledger import Ledger
+from kernel.outbound.client import Outbound
 from kernel.sandbox.host import HostFunction
 
 
@@ -22,5 +24,6 @@ def list_host_functions(ledger: Ledger) -> tuple[HostFunction, ...]:
         *list_variable_functions(ledger.db),
         *list_plugin_functions(),
         *list_queue_functions(ledger),
+        *list_http_functions(Outbound(ledger.config.outbound_private_hosts), ledger.cache.metrics),
         *list_logging_functions(),
     )

@@ -136,6 +136,8 @@ class TapScope:
         self.pushes: Counter[bytes] = Counter()
         # Items that plugins loaded, by id; None where there is none.
         self.loaded: dict[UUID, Any] = {}
+        # How often each plugin has asked other servers.
+        self.fetches: Counter[str] = Counter()
         self._shared: dict[str, str] = {}
         self._shared_size = 0
         self._states: dict[str, PluginState] = {}
@@ -157,6 +159,7 @@ class TapScope:
         self.subject = subject
         self.pushes.clear()
         self.loaded.clear()
+        self.fetches.clear()
 
     def get_state(self, plugin: TapPlugin) -> PluginState:
         state = self._states.get(plugin.name)

@@ -12,6 +12,7 @@ from tests.checks.sources import Source, parse_all, refuse
 # Library (or one name in it): the files and folders that may import it. The longest name that fits decides.
 DOORS: Final = {
     "aioboto3": ("kernel/blob/",),
+    "aiohttp": ("kernel/outbound/",),
     "argon2": ("kernel/user/",),
     "arq": ("kernel/queue.py", "workers/"),
     "asyncpg": ("kernel/db/",),
@@ -32,6 +33,7 @@ DOORS: Final = {
     "structlog.contextvars": ("kernel/log.py", "kernel/ledger/", "kernel/cron/", "web/"),
     "wasmtime": ("kernel/sandbox/",),
     "werkzeug": ("web/",),
+    "yarl": ("kernel/outbound/",),
 }
 # Only what starts a process may look at its environment; everybody else is handed a Config.
 STARTERS: Final = (
@@ -134,6 +136,7 @@ def test_the_tests_of_the_tree_run_real_parts(everything):
         ("kernel/search/run.py", "from pypika import Query"),
         ("workers/settings.py", "import hypercorn.asyncio"),
         ("kernel/item/save.py", "from structlog import get_logger"),
+        ("kernel/host/http_api.py", "import aiohttp"),
     ],
 )
 def test_a_library_past_its_door_is_caught(path, code):

@@ -12,11 +12,11 @@ from tests.checks.sources import Source, parse_all, refuse
 # docs/architecture.md draws this table and says why it is as it is.
 FLOORS: Final = (
     ("errors", "names", "ids", "clock", "context", "jobs", "config", "log", "metrics", "profile"),
-    ("db", "shared", "queue", "sandbox", "embedded"),
+    ("db", "shared", "queue", "sandbox", "embedded", "outbound"),
     ("render", "tap", "plugin", "ledger", "runtime"),
     ("setting", "user", "item_type", "category", "stage", "alias", "menu", "file", "item"),
     ("search", "gather", "form", "tile"),
-    ("publish", "batch", "cron", "plugin_data", "lifecycle", "plugin_queue", "transfer", "demo"),
+    ("publish", "plugin_data", "batch", "cron", "lifecycle", "plugin_queue", "transfer", "demo"),
     ("host", "app", "__main__"),
 )
 PLACES: Final = {

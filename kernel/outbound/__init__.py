@@ -1,0 +1,1 @@
+"""Requests to other servers, made on behalf of programs that are not trusted."""
