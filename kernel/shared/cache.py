@@ -20,7 +20,7 @@ after the commit that changed it.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -64,6 +64,16 @@ class SharedEntry:
     value: bytes
     tags: tuple[str, ...]
     generation: int
+    ttl_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """An entry for the tier in Redis. `tags` are short names."""
+
+    key: str
+    value: bytes
+    tags: Collection[str]
     ttl_s: float
 
 
@@ -156,33 +166,44 @@ class Cache:
 
     async def fetch(self, key: str) -> SharedEntry | None:
         """From Redis alone, for callers with a local tier of their own."""
-        if self._is_away:
-            return None
+        return (await self.fetch_many([key]))[0]
+
+    async def fetch_many(self, keys: Sequence[str]) -> list[SharedEntry | None]:
+        """As fetch, in one round trip; in the order of the keys, of which there are as many as one page needs."""
+        if self._is_away or not keys:
+            return [None] * len(keys)
+        entry_keys = [self._entry_key(key) for key in keys]
         try:
-            found = await self._get_script.run([self._state, self._entry_key(key)], [self.drops.known])
+            answers = await self._get_script.run([self._state, *entry_keys], [self.drops.known])
         except Unavailable as error:
             self._note_away(error)
-            return None
-        self.metrics.count_lookup("shared", found is not None)
-        if found is None:
-            return None
-        generation, ttl_ms, tags, value = found
-        return SharedEntry(value, tuple(tags.decode().split()), int(generation), max(ttl_ms, 0) / 1000)
+            return [None] * len(keys)
+        entries = [_read_entry(answer) for answer in answers]
+        for entry in entries:
+            self.metrics.count_lookup("shared", entry is not None)
+        return entries
 
     async def store(
         self, key: str, value: bytes, tags: Collection[str], ttl_s: float, generation: int
     ) -> bool:
         """Into Redis alone; False when it was refused or Redis is away. `tags` are short names."""
-        ttl_ms = int(min(ttl_s, self._max_ttl_s) * 1000)
-        if self._is_away or ttl_ms <= 0 or len(tags) > MAX_TAGS:
-            return False
-        longest_us = int(self._max_ttl_s * 1_000_000)
-        arguments: list[str | bytes | int] = [generation, " ".join(tags), ttl_ms, value, longest_us]
+        return await self.store_many([NewEntry(key, value, tags, ttl_s)], generation) == 1
+
+    async def store_many(self, entries: Sequence[NewEntry], generation: int) -> int:
+        """As store, in one round trip; how many were kept."""
+        worthy = [entry for entry in entries if int(entry.ttl_s * 1000) > 0 and len(entry.tags) <= MAX_TAGS]
+        if self._is_away or not worthy:
+            return 0
+        arguments: list[str | bytes | int] = [generation, int(self._max_ttl_s * 1_000_000)]
+        for entry in worthy:
+            ttl_ms = int(min(entry.ttl_s, self._max_ttl_s) * 1000)
+            arguments += [" ".join(entry.tags), ttl_ms, entry.value]
+        keys = [self._state, *(self._entry_key(entry.key) for entry in worthy)]
         try:
-            return bool(await self._put_script.run([self._state, self._entry_key(key)], arguments))
+            return sum(await self._put_script.run(keys, arguments))
         except Unavailable as error:
             self._note_away(error)
-            return False
+            return 0
 
     async def drop(self, tags: Collection[str]) -> None:
         """Make every entry with one of these tags invalid, here before this returns, elsewhere by message.
@@ -362,3 +383,10 @@ class Cache:
 
     def _entry_key(self, key: str) -> str:
         return self._shared.key("cache", "entry", short_name(key))
+
+
+def _read_entry(answer: list[Any] | None) -> SharedEntry | None:
+    if answer is None:
+        return None
+    generation, ttl_ms, tags, value = answer
+    return SharedEntry(value, tuple(tags.decode().split()), int(generation), max(ttl_ms, 0) / 1000)

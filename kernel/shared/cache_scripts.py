@@ -104,35 +104,50 @@ local function scores_of(key, text)
 end
 """
 
-# KEYS: state, entry. ARGV: generation known. Answers generation, ms to live, tags and value of a valid entry.
+# KEYS: state, entries. ARGV: generation known. Answers, for each entry, generation, ms to live, tags and value when it is
+# valid.
 GET = (
     _CHECK
     + """
-local entry = redis.call('HMGET', KEYS[2], 'generation', 'tags', 'value')
-if not entry[3] then return false end
-local scores = scores_of(KEYS[1], entry[2])
-if not is_current(scores, tonumber(entry[1])) or -tonumber(scores[2]) < tonumber(ARGV[1]) then
-  redis.call('DEL', KEYS[2])
-  return false
+local found = {}
+for i = 2, #KEYS do
+  found[i - 1] = false
+  local entry = redis.call('HMGET', KEYS[i], 'generation', 'tags', 'value')
+  if entry[3] then
+    local scores = scores_of(KEYS[1], entry[2])
+    if is_current(scores, tonumber(entry[1])) and -tonumber(scores[2]) >= tonumber(ARGV[1]) then
+      found[i - 1] = {entry[1], redis.call('PTTL', KEYS[i]), entry[2], entry[3]}
+    else
+      redis.call('DEL', KEYS[i])
+    end
+  end
 end
-return {entry[1], redis.call('PTTL', KEYS[2]), entry[2], entry[3]}
+return found
 """
 )
 
-# KEYS: state, entry. ARGV: generation before the data was read, tags, ms to live, value, longest time to live
-# in µs. A reader slower than an entry may live is refused: the drops that it missed may be forgotten.
+# KEYS: state, entries. ARGV: generation before the data was read, longest time to live in µs; for each entry tags, ms to
+# live, value. Answers 1 for each that was kept. A reader slower than an entry may live is refused: the drops that it
+# missed may be forgotten.
 PUT = (
     _CHECK
     + """
 local made = tonumber(ARGV[1])
-local scores = scores_of(KEYS[1], ARGV[2])
-if not is_current(scores, made) or made > -tonumber(scores[2]) then return 0 end
 local time = redis.call('TIME')
-local oldest = tonumber(time[1]) * 1000000 + tonumber(time[2]) - tonumber(ARGV[5])
-if made < oldest and made ~= -tonumber(scores[2]) then return 0 end
-redis.call('DEL', KEYS[2])
-redis.call('HSET', KEYS[2], 'generation', ARGV[1], 'tags', ARGV[2], 'value', ARGV[4])
-redis.call('PEXPIRE', KEYS[2], ARGV[3])
-return 1
+local oldest = tonumber(time[1]) * 1000000 + tonumber(time[2]) - tonumber(ARGV[2])
+local kept = {}
+for i = 2, #KEYS do
+  local at = 3 * (i - 1)
+  local scores = scores_of(KEYS[1], ARGV[at])
+  local generation = scores[2] and -tonumber(scores[2])
+  kept[i - 1] = 0
+  if is_current(scores, made) and made <= generation and (made >= oldest or made == generation) then
+    redis.call('DEL', KEYS[i])
+    redis.call('HSET', KEYS[i], 'generation', ARGV[1], 'tags', ARGV[at], 'value', ARGV[at + 2])
+    redis.call('PEXPIRE', KEYS[i], ARGV[at + 1])
+    kept[i - 1] = 1
+  end
+end
+return kept
 """
 )
