@@ -145,7 +145,7 @@ class ConfigError(TrovatoError):
 
 
 class PluginError(TrovatoError):
-    """A plugin failed; the message names plugin, tap and reason."""
+    """A plugin failed; the message names plugin, tap and reason. With `is_whole` it does so already."""
 
     code = "plugin"
 
@@ -157,9 +157,10 @@ class PluginError(TrovatoError):
         *,
         tap: str | None = None,
         detail: str | None = None,
+        is_whole: bool = False,
     ) -> None:
         place = f"Plugin '{plugin}', {tap}" if tap else f"Plugin '{plugin}'"
-        super().__init__(f"{place}: {message}", detail=detail)
+        super().__init__(message if is_whole else f"{place}: {message}", detail=detail)
         self.plugin = plugin
         self.reason: PluginFailure = reason
         self.tap = tap

@@ -95,6 +95,41 @@ class WorkPluginQueue:
     data: Any
 
 
+# `install` also puts another version in the place of the one that is there.
+PluginOperation = Literal["install", "enable", "disable", "uninstall"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePlugin:
+    """To install, `manifest` is the text that was approved and `sha256` the hash of an artefact that stands in
+    `plugin_artefact`; `enables` says whether it is used at once (an installed one stays as it is). To uninstall,
+    `deletes_data` says whether its tables and variables go too."""
+
+    operation: PluginOperation
+    plugin: str
+    sha256: str = ""
+    manifest: str = ""
+    enables: bool = False
+    deletes_data: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PluginWrite:
+    """A change that a plugin asked for in a request; kernel/plugin_data/wishes.py says what one may be. Those of one
+    `call` come to stand together or not at all."""
+
+    call: int
+    plugin: str
+    change: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyPluginWrites:
+    """In the order in which they were asked for, all in one request."""
+
+    writes: list[PluginWrite]
+
+
 @dataclass(frozen=True, slots=True)
 class RunBatch:
     """`operation` is a name of kernel/batch/operations.py, which also says what `arguments` hold."""
@@ -170,6 +205,15 @@ WORK_PLUGIN_QUEUE: Final = JobKind(
     priority=-1,
     at_once=2,
 )
+APPLY_PLUGIN_WRITES: Final = JobKind(
+    "apply_plugin_writes",
+    ApplyPluginWrites,
+    "background",
+    60,
+    5,
+    "what plugins wrote and the end of the job are one transaction",
+    at_once=2,
+)
 RUN_BATCH: Final = JobKind(
     "run_batch",
     RunBatch,
@@ -179,6 +223,16 @@ RUN_BATCH: Final = JobKind(
     "a slice and its checkpoint are one transaction",
     priority=-1,
     at_once=2,
+)
+CHANGE_PLUGIN: Final = JobKind(
+    "change_plugin",
+    ChangePlugin,
+    "background",
+    180,
+    2,
+    "a plugin that is installed, enabled or gone already stays so; its tap may be called again after a crash",
+    priority=1,
+    at_once=1,
 )
 
 JOB_KINDS: Final = {
@@ -192,8 +246,10 @@ JOB_KINDS: Final = {
         SET_PASSWORD,
         RETRY_JOB,
         WORK_PLUGIN_QUEUE,
+        APPLY_PLUGIN_WRITES,
         RUN_BATCH,
         RUN_CRON,
         NEW_CRON_KEY,
+        CHANGE_PLUGIN,
     )
 }

@@ -18,6 +18,10 @@ PAGES_TAG: Final = "page"
 PLUGIN_PAGES_TAG: Final = "plugin_pages"
 # The cache tag on what depends on which plugins are enabled.
 PLUGINS_TAG: Final = "plugins"
+# The cache tag on every answer of a plugin that is kept.
+FRAGMENTS_TAG: Final = "fragments"
+# The permission without which nobody sees an item.
+ACCESS_CONTENT: Final = "access content"
 ANONYMOUS_ID: Final = UUID(int=0)
 ANONYMOUS_ROLE: Final = "anonymous user"
 AUTHENTICATED_ROLE: Final = "authenticated user"
@@ -31,6 +35,11 @@ def is_host(text: str) -> bool:
     """A name on the internet, in small letters: at least two labels and no address, so what a certificate can be made
     out to."""
     return HOST.fullmatch(text) is not None
+
+
+def item_tag(item_id: object) -> str:
+    """The cache tag of everything that shows the item, by its UUID or that as text."""
+    return f"item:{item_id}"
 
 
 def has_forbidden_text(text: str) -> bool:

@@ -6,6 +6,7 @@ from kernel.config import Config
 from kernel.db.pool import Database
 from kernel.ledger.ledger import Ledger
 from kernel.metrics import Metrics
+from kernel.plugin.live import LivePlugins
 from kernel.plugin.model import PluginSet
 from kernel.render.renderer import Renderer
 from kernel.shared.bus import Bus
@@ -23,6 +24,11 @@ class Runtime:
     bus: Bus
     cache: Cache
     ledger: Ledger
-    plugins: PluginSet
+    live_plugins: LivePlugins
     renderer: Renderer
     metrics: Metrics
+
+    @property
+    def plugins(self) -> PluginSet:
+        """As of now. A request or job that asks twice may be told of another set."""
+        return self.live_plugins.current

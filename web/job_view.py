@@ -26,6 +26,8 @@ TITLES: Final = {
     "new_cron_key": "Changing the key of cron",
     "run_batch": "Work on many items",
     "work_plugin_queue": "Work for later",
+    "apply_plugin_writes": "Writing for plugins",
+    "change_plugin": "Changing the plugin",
 }
 # Where the page of a job is, unless it is /job/{id}.
 PAGES: Final = {"run_batch": "/batch/{id}"}

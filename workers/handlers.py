@@ -11,6 +11,8 @@ from kernel.item.index import run_index_item
 from kernel.item.save import run_save_item
 from kernel.item.taps import run_item_taps
 from kernel.jobs import (
+    APPLY_PLUGIN_WRITES,
+    CHANGE_PLUGIN,
     DELETE_ITEM,
     INDEX_ITEM,
     NEW_CRON_KEY,
@@ -24,6 +26,8 @@ from kernel.jobs import (
     WORK_PLUGIN_QUEUE,
     JobKind,
 )
+from kernel.lifecycle.change import run_change_plugin
+from kernel.plugin_data.wishes import run_apply_plugin_writes
 from kernel.plugin_queue.work import run_plugin_queue
 from kernel.user.account import run_record_login, run_set_password
 from kernel.user.retry import run_retry_job
@@ -37,8 +41,10 @@ HANDLERS: Final[Mapping[JobKind, Handler]] = {
     RECORD_LOGIN: run_record_login,
     SET_PASSWORD: run_set_password,
     WORK_PLUGIN_QUEUE: run_plugin_queue,
+    APPLY_PLUGIN_WRITES: run_apply_plugin_writes,
     RETRY_JOB: run_retry_job,
     RUN_BATCH: run_batch,
     RUN_CRON: run_cron,
     NEW_CRON_KEY: run_new_cron_key,
+    CHANGE_PLUGIN: run_change_plugin,
 }

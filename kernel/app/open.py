@@ -18,10 +18,10 @@ from kernel.metrics import (
     WASM_INSTANCES,
     Metrics,
 )
-from kernel.plugin.load import load_plugins
-from kernel.plugin.model import Budgets, PluginSet
-from kernel.plugin.scan import scan_plugins
-from kernel.plugin.store import select_enabled_plugins
+from kernel.plugin.artefacts import Artefacts
+from kernel.plugin.live import LivePlugins, PluginFollower
+from kernel.plugin.loader import PluginLoader
+from kernel.plugin.model import get_ceilings
 from kernel.queue import Queue
 from kernel.render.renderer import Renderer
 from kernel.runtime import Runtime
@@ -29,6 +29,7 @@ from kernel.sandbox.sandbox import Sandbox
 from kernel.shared.bus import Bus
 from kernel.shared.cache import Cache
 from kernel.shared.connection import Shared
+from kernel.shared.presence import Presence
 
 # What redis-py says of a pool without a limit.
 UNLIMITED: Final = 2**31
@@ -70,7 +71,7 @@ async def open_kernel(
                 ledger = Ledger(db, queue, bus, cache, config, DroppedTags(db))
                 try:
                     _watch_pools(metrics, db, shared, queue)
-                    async with _open_plugins(config, ledger, metrics, with_plugins) as plugins:
+                    async with _open_plugins(config, ledger, shared, metrics, with_plugins) as plugins:
                         yield Runtime(config, db, shared, bus, cache, ledger, plugins, renderer, metrics)
                 finally:
                     await ledger.dropped.close()
@@ -91,16 +92,12 @@ def open_renderer(config: Config) -> Renderer:
 
 @asynccontextmanager
 async def _open_plugins(
-    config: Config, ledger: Ledger, metrics: Metrics, with_plugins: bool
-) -> AsyncIterator[PluginSet]:
-    """The plugins that are enabled in `system`. One that has a problem is left out and named in the set's failures."""
+    config: Config, ledger: Ledger, shared: Shared, metrics: Metrics, with_plugins: bool
+) -> AsyncIterator[LivePlugins]:
+    """The plugins that are enabled, now and while the process runs."""
     if not with_plugins:
-        yield PluginSet()
+        yield LivePlugins()
         return
-    ceilings = Budgets(cpu_ms=config.plugin_cpu_ms, memory_mb=config.plugin_memory_mb)
-    scan = scan_plugins(config.plugins_dir, ceilings)
-    async with ledger.db.acquire() as conn:
-        enabled = await select_enabled_plugins(conn)
     sandbox = await Sandbox.open(
         list_host_functions(ledger),
         cache_dir=config.var / "native",
@@ -108,13 +105,18 @@ async def _open_plugins(
         metrics=metrics,
     )
     metrics.watch(lambda: _read_instances(metrics, sandbox))
+    loader = PluginLoader(
+        sandbox,
+        Artefacts(ledger.db, config.plugins_dir, config.var / "artefacts"),
+        config.plugins_dir,
+        get_ceilings(config),
+    )
+    follower = PluginFollower(loader, ledger.db, ledger.bus, Presence(shared))
     try:
-        yield await load_plugins(
-            sandbox,
-            [manifest for manifest in scan.manifests if manifest.name in enabled],
-            failures=[failure for failure in scan.failures if failure.plugin in enabled],
-        )
+        await follower.start()
+        yield follower.live
     finally:
+        await follower.close()
         await sandbox.close()
 
 

@@ -10,13 +10,14 @@ from kernel.context import Actor, Context
 from kernel.cron.key import make_key
 from kernel.cron.store import mark_prepared
 from kernel.db.migrate import migrate
-from kernel.db.pool import Database
 from kernel.errors import NotFound
 from kernel.item_type.register import register_item_types
+from kernel.lifecycle.shipped import install_shipped
+from kernel.lifecycle.source import read_source
 from kernel.names import PAGES_TAG
-from kernel.plugin.model import Budgets
+from kernel.plugin.model import get_ceilings
+from kernel.plugin.order import order_plugins
 from kernel.plugin.scan import Scan, scan_plugins
-from kernel.plugin.store import insert_new_plugins
 from kernel.runtime import Runtime
 from kernel.sandbox.build import build_plugin
 from kernel.user.account import ensure_administrator
@@ -41,29 +42,31 @@ async def prepare_site(config: Config, report: Report) -> Prepared:
     applied = await migrate(config)
     report(f"Database: {f'{len(applied)} migrations applied' if applied else 'up to date'}")
     scan = await asyncio.to_thread(build_plugins, config, report)
-    db = await Database.open(config.url_for_role("worker"), role="worker", max_size=1)
-    try:
-        async with db.transaction() as tx:
-            await insert_new_plugins(tx.conn, scan.manifests)
-            await mark_prepared(tx.conn, make_key())
-    finally:
-        await db.close()
     async with open_kernel(config, role="worker") as rt:
-        ctx = Context(actor=Actor(name="prepare", is_admin=True))
+        async with rt.db.transaction() as tx:
+            await mark_prepared(tx.conn, make_key())
+        ctx = await build_administrator_context(rt)
         await rt.cache.drop([PAGES_TAG])
-        types = await register_item_types(rt, ctx)
+        order = order_plugins(scan.manifests, broken=[failure.plugin for failure in scan.failures])
+        for problem in order.problems.values():
+            report(f"  {problem}")
+        sources = [
+            await asyncio.to_thread(read_source, config.plugins_dir, manifest.name, get_ceilings(config))
+            for manifest in order.manifests
+        ]
+        await install_shipped(rt, ctx, sources, report)
+        types = await register_item_types(rt, ctx, rt.plugins)
         report(f"Plugins: {', '.join(rt.plugins.names) or 'none'}")
         if types:
             report(f"Item types new or widened: {', '.join(types)}")
-        for failure in rt.plugins.failures:
+        for failure in (*scan.failures, *rt.plugins.failures):
             report(f"  {failure.plugin} is left out: {' '.join(failure.problems)}")
         return Prepared(await create_login_path(rt, None))
 
 
 def build_plugins(config: Config, report: Report, only: Collection[str] = ()) -> Scan:
     """All of them, or those named. Only what changed is built: an unchanged plugin costs a few milliseconds."""
-    ceilings = Budgets(cpu_ms=config.plugin_cpu_ms, memory_mb=config.plugin_memory_mb)
-    scan = scan_plugins(config.plugins_dir, ceilings)
+    scan = scan_plugins(config.plugins_dir, get_ceilings(config))
     unknown = set(only) - {manifest.name for manifest in scan.manifests}
     if unknown:
         known = ", ".join(manifest.name for manifest in scan.manifests)

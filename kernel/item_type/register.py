@@ -5,6 +5,7 @@ from kernel.item_type.load import ITEM_TYPES_TAG
 from kernel.item_type.model import ItemType, merge_item_types, read_item_type
 from kernel.item_type.store import insert_search_fields, select_item_type_for_update, upsert_item_type
 from kernel.log import get_logger
+from kernel.plugin.model import PluginSet
 from kernel.runtime import Runtime
 from kernel.tap.catalogue import ITEM_INFO
 from kernel.tap.dispatch import dispatch
@@ -13,9 +14,9 @@ from kernel.tap.scope import TapScope
 log = get_logger(__name__)
 
 
-async def register_item_types(rt: Runtime, ctx: Context) -> tuple[str, ...]:
+async def register_item_types(rt: Runtime, ctx: Context, plugins: PluginSet) -> tuple[str, ...]:
     """Runs where the worker role writes. Returns the names of the types that are new or gained fields."""
-    async with TapScope(rt.plugins, ctx) as scope:
+    async with TapScope(plugins, ctx) as scope:
         dispatched = await dispatch(scope, ITEM_INFO)
     declared: list[ItemType] = []
     for plugin, answer in dispatched.answers:

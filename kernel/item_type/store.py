@@ -56,3 +56,8 @@ async def insert_search_fields(conn: Connection, item_type: ItemType) -> None:
                 field.name,
                 b"C" if field.kind == "text_long" else b"B",
             )
+
+
+async def release_item_types(conn: Connection, plugin: str) -> None:
+    """Types of a plugin that goes belong to nobody; their items stay."""
+    await conn.execute("UPDATE item_type SET plugin = NULL WHERE plugin = $1", plugin)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import orjson
@@ -79,6 +79,9 @@ def _decode(kind: Any, data: Any, path: str = "") -> Any:
         _expect(isinstance(data, dict), path, "an object")
         value_kind = get_args(kind)[1]
         return {key: _decode(value_kind, value, f"{path}.{key}") for key, value in data.items()}
+    if origin is Literal:
+        _expect(data in get_args(kind), path, f"one of {', '.join(map(str, get_args(kind)))}")
+        return data
     if origin is list:
         _expect(isinstance(data, list), path, "a list")
         (item_kind,) = get_args(kind)

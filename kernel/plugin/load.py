@@ -1,8 +1,9 @@
 """Loads plugins and asks each what it declares; one that has a problem is left out, and the site goes on."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from kernel.context import Context
 from kernel.errors import PluginError
@@ -10,7 +11,7 @@ from kernel.log import get_logger
 from kernel.plugin.model import Budgets, LoadFailure, Manifest, PluginSet
 from kernel.plugin.order import order_plugins
 from kernel.sandbox.instance import Limits
-from kernel.sandbox.sandbox import Component, Sandbox
+from kernel.sandbox.sandbox import Component
 from kernel.tap.answers import Permission
 from kernel.tap.catalogue import (
     ITEM_INFO,
@@ -35,30 +36,30 @@ _NO_WORKER: Final = (
 )
 
 
+OpenComponent: TypeAlias = Callable[[Manifest], Awaitable[Component]]
+
+
 async def load_plugins(
-    sandbox: Sandbox,
+    open_component: OpenComponent,
     manifests: Iterable[Manifest],
     *,
     failures: Sequence[LoadFailure] = (),
     generation: int = 1,
 ) -> PluginSet:
-    """`manifests` are those of enabled plugins; `failures` of a scan are passed on. What goes wrong with a
-    plugin stands in the set's own `failures` and in the log."""
+    """`manifests` are those of enabled plugins; `failures` of reading others are passed on. `open_component` may
+    raise PluginError. What goes wrong with a plugin stands in the set's own `failures` and in the log."""
     failed = {failure.plugin: failure.problems for failure in failures}
     loaded: list[tuple[Manifest, Component]] = []
-    for manifest in manifests:
-        if not manifest.wasm.is_file():
-            place = f"wasm file not found at {manifest.wasm}"
-            failed[manifest.name] = (f"Plugin '{manifest.name}' {place}. {_how_to_build(manifest)}",)
-            continue
-        try:
-            component = await sandbox.load(manifest.name, manifest.wasm, _limit(manifest.budgets))
-        except PluginError as error:
-            failed[manifest.name] = (error.message,)
-            continue
-        problem = check_description(manifest, component.description)
-        if problem:
-            failed[manifest.name] = (problem,)
+    manifests = list(manifests)
+    # Together: most of a load is reading and hashing, which threads do.
+    opened = await asyncio.gather(
+        *(_open(open_component, manifest) for manifest in manifests), return_exceptions=True
+    )
+    for manifest, component in zip(manifests, opened, strict=True):
+        if isinstance(component, PluginError):
+            failed[manifest.name] = (component.message,)
+        elif isinstance(component, BaseException):
+            raise component
         else:
             loaded.append((manifest, component))
     components = {manifest.name: component for manifest, component in loaded}
@@ -74,6 +75,14 @@ async def load_plugins(
     for failure in found:
         log.error("a plugin has a problem", plugin=failure.plugin, problems=list(failure.problems))
     return replace(plugins, failures=found)
+
+
+async def _open(open_component: OpenComponent, manifest: Manifest) -> Component:
+    component = await open_component(manifest)
+    problem = check_description(manifest, component.description)
+    if problem:
+        raise PluginError(manifest.name, "stale-artefact", problem, is_whole=True)
+    return component
 
 
 def check_description(manifest: Manifest, description: Mapping[str, Any]) -> str:
@@ -109,7 +118,7 @@ def _check_functions(manifest: Manifest, made: object) -> str:
     return ""
 
 
-def _limit(budgets: Budgets) -> Limits:
+def get_limits(budgets: Budgets) -> Limits:
     return Limits(
         memory_mb=budgets.memory_mb,
         cpu_ms=budgets.cpu_ms,

@@ -11,7 +11,8 @@ from kernel.errors import ConfigError
 from kernel.names import is_machine_name
 from kernel.plugin.lines import Lines, read_syntax_error
 from kernel.plugin.model import API_VERSION, Budgets, Manifest
-from kernel.tap.capability import Capabilities
+from kernel.plugin.tables import read_tables
+from kernel.tap.capability import Capabilities, Table
 from kernel.tap.catalogue import TAPS, Tap, find_tap
 from kernel.tap.registry import DataMode, TapOptions
 
@@ -25,6 +26,7 @@ _TOP: Final = (
     "taps",
     "functions",
     "capabilities",
+    "tables",
     "budgets",
 )
 _CAPABILITIES: Final = ("permissions", "variables", "read_types", "write_types", "hosts", "raw_sql")
@@ -41,10 +43,19 @@ def read_manifest(path: Path, ceilings: Budgets) -> Manifest:
 
     Raises ConfigError.
     """
+    return parse_manifest(read_manifest_text(path), path, ceilings)
+
+
+def read_manifest_text(path: Path) -> str:
+    """Raises ConfigError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path}:1: cannot be read: {error}"]) from error
+
+
+def parse_manifest(text: str, path: Path, ceilings: Budgets) -> Manifest:
+    """`path` is where it stands, or would. Raises ConfigError."""
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -97,7 +108,9 @@ class _Reader:
             description=description,
             dependencies=dependencies,
             taps=self.read_taps(self.table(data, "taps")),
-            may=self.read_capabilities(self.table(data, "capabilities")),
+            may=self.read_capabilities(
+                self.table(data, "capabilities"), read_tables(self, self.table(data, "tables"))
+            ),
             functions=frozenset(self.names(self.table(data, "functions"), "functions.offers")),
             budgets=self.read_budgets(self.table(data, "budgets"), ceilings),
         )
@@ -151,7 +164,7 @@ class _Reader:
             weight=self.weight(data, f"{place}.weight", weight),
         )
 
-    def read_capabilities(self, data: Mapping[str, Any]) -> Capabilities:
+    def read_capabilities(self, data: Mapping[str, Any], tables: Mapping[str, Table]) -> Capabilities:
         self.check_keys("capabilities", data, _CAPABILITIES)
         hosts = self.texts(data, "capabilities.hosts")
         for host in hosts:
@@ -171,6 +184,7 @@ class _Reader:
             write_types=frozenset(self.names(data, "capabilities.write_types")),
             hosts=frozenset(hosts),
             raw_sql=raw_sql is True,
+            tables=tables,
         )
 
     def read_budgets(self, data: Mapping[str, Any], ceilings: Budgets) -> Budgets:

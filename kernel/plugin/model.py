@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from kernel.config import Config
 from kernel.tap.answers import Permission
 from kernel.tap.capability import Capabilities
 from kernel.tap.menu import MenuRegistry
@@ -25,6 +27,11 @@ class Budgets:
     host_calls: int = 100
 
 
+def get_ceilings(config: Config) -> Budgets:
+    """What the site allows a plugin to ask for."""
+    return Budgets(cpu_ms=config.plugin_cpu_ms, memory_mb=config.plugin_memory_mb)
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """What `{name}.info.toml` says. `taps` maps the name of each implemented tap to its options, `may` is what it asks
@@ -43,6 +50,19 @@ class Manifest:
     @property
     def wasm(self) -> Path:
         return self.folder / f"{self.name}.wasm"
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A row of `system`. `manifest` is the text that was approved, `sha256` the hash of the artefact."""
+
+    name: str
+    version: str
+    is_enabled: bool
+    sha256: str
+    manifest: str
+    installed: datetime
+    changed: datetime
 
 
 @dataclass(frozen=True, slots=True)

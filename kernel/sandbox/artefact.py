@@ -12,11 +12,11 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from wasmtime import WasmtimeError
 from wasmtime.component import Component as NativeComponent
@@ -24,7 +24,9 @@ from wasmtime.component import Component as NativeComponent
 from kernel.errors import PluginError
 from kernel.sandbox.engine import Engine, describe_native_target
 
-_PACKAGE_ROOT = Path(__file__).parents[2]
+FindWasm: TypeAlias = Callable[[], Awaitable[Path]]
+
+_PACKAGE_ROOT: Final = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +93,28 @@ def _write_atomically(path: Path, data: bytes) -> None:
 
 async def load_artefact(engine: Engine, cache: NativeCache, name: str, wasm: Path) -> Artefact:
     """Raises PluginError when the file is missing, is not a component, or does not compile."""
+    sha256 = await asyncio.to_thread(hash_artefact, name, wasm)
+
+    async def find_wasm() -> Path:
+        return wasm
+
+    return await load_known(engine, cache, name, sha256, find_wasm)
+
+
+def hash_artefact(name: str, wasm: Path) -> str:
+    """Raises PluginError when there is no such file."""
     try:
-        data = await asyncio.to_thread(wasm.read_bytes)
+        with wasm.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
-        raise _missing(name, wasm) from None
-    sha256 = hashlib.sha256(data).hexdigest()
-    key = cache.key(sha256)
-    code = await asyncio.to_thread(cache.find, key)
-    if code is None:
-        await _compile(name, wasm, cache)
-        code = await asyncio.to_thread(cache.find, key)
-    if code is None:
-        raise PluginError(name, "stale-artefact", f"{wasm} changed while it was compiled; try again.")
+        raise missing_artefact(name, wasm) from None
+
+
+async def load_known(
+    engine: Engine, cache: NativeCache, name: str, sha256: str, find_wasm: FindWasm
+) -> Artefact:
+    """By its hash: `find_wasm` is asked for the bytes where this machine has not compiled them. Raises PluginError."""
+    code = await prepare_native(cache, name, sha256, find_wasm)
     try:
         native = await asyncio.to_thread(NativeComponent.deserialize_file, engine.native, str(code))
     except WasmtimeError as error:
@@ -112,12 +124,22 @@ async def load_artefact(engine: Engine, cache: NativeCache, name: str, wasm: Pat
     return Artefact(native, sha256)
 
 
-def _missing(name: str, wasm: Path) -> PluginError:
+async def prepare_native(cache: NativeCache, name: str, sha256: str, find_wasm: FindWasm) -> Path:
+    """Where the native code is, compiled first where this machine has none. Raises PluginError."""
+    key = cache.key(sha256)
+    code = await asyncio.to_thread(cache.find, key)
+    if code is None:
+        await _compile(name, await find_wasm(), cache)
+        code = await asyncio.to_thread(cache.find, key)
+    if code is None:
+        raise PluginError(name, "stale-artefact", "changed while it was compiled; try again.")
+    return code
+
+
+def missing_artefact(name: str, wasm: Path) -> PluginError:
     """Its message has no colon behind the plugin's name, unlike all others: people search for this one."""
-    error = PluginError(name, "stale-artefact", "wasm file not found")
-    error.message = f"Plugin '{name}' wasm file not found at {wasm}"
-    error.args = (error.message,)
-    return error
+    message = f"Plugin '{name}' wasm file not found at {wasm}. Build it: trovato plugin build {name}"
+    return PluginError(name, "stale-artefact", message, is_whole=True)
 
 
 def _command(wasm: Path, cache: NativeCache) -> list[str]:

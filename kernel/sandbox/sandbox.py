@@ -8,10 +8,18 @@ from typing import Any, Final, Self
 from kernel.errors import PluginError
 from kernel.metrics import Metrics
 from kernel.sandbox.admission import Admission
-from kernel.sandbox.artefact import Artefact, NativeCache, load_artefact
+from kernel.sandbox.artefact import (
+    Artefact,
+    FindWasm,
+    NativeCache,
+    load_artefact,
+    load_known,
+    prepare_native,
+)
 from kernel.sandbox.bindings import Linker
 from kernel.sandbox.contract import read_contract
 from kernel.sandbox.engine import Engine
+from kernel.sandbox.exports import EXPECTED, find_export_problem
 from kernel.sandbox.host import HostFunction
 from kernel.sandbox.imports import Imports
 from kernel.sandbox.instance import Blueprint, Host, Instance, Limits
@@ -106,6 +114,16 @@ class Sandbox:
         """Compile (or find compiled), link, ask it to describe itself. Raises PluginError."""
         return await self.add(name, await load_artefact(self.engine, self._cache, name, wasm), limits)
 
+    async def load_known(self, name: str, sha256: str, find_wasm: FindWasm, limits: Limits) -> Component:
+        """By its hash; `find_wasm` is asked for the bytes where they were not compiled yet. Raises PluginError."""
+        return await self.add(
+            name, await load_known(self.engine, self._cache, name, sha256, find_wasm), limits
+        )
+
+    async def prepare(self, name: str, sha256: str, find_wasm: FindWasm) -> None:
+        """Have it compiled on this machine, for a load that will come. Raises PluginError."""
+        await prepare_native(self._cache, name, sha256, find_wasm)
+
     async def add(self, name: str, artefact: Artefact, limits: Limits) -> Component:
         """As load, of what is loaded into the process already. Raises PluginError."""
         blueprint = _make_blueprint(self.engine, name, artefact, limits)
@@ -122,6 +140,12 @@ class Sandbox:
         pool.start_refill()
         return component
 
+    async def drop(self, component: Component) -> None:
+        """Keep no instance of it ready any more. Whoever works with it goes on, and may take further ones."""
+        if component in self._components:
+            self._components.remove(component)
+        await component.close()
+
     async def close(self) -> None:
         """Whoever still holds an instance finds it broken. No call may be running."""
         for component in self._components:
@@ -134,11 +158,10 @@ class Sandbox:
 
 
 def _make_blueprint(engine: Engine, name: str, artefact: Artefact, limits: Limits) -> Blueprint:
-    exports = [artefact.native.get_export_index(export) for export in ("describe", "invoke")]
-    if None in exports:
-        found = ", ".join(sorted(artefact.native.type.exports(engine.native))) or "nothing"
-        message = f"exports {found}; expected are `describe` and `invoke` as in kernel.wit"
-        raise PluginError(name, "link-error", message)
+    problem = find_export_problem(engine.native, artefact.native)
+    if problem:
+        raise PluginError(name, "link-error", problem)
+    exports = [artefact.native.get_export_index(export) for export in EXPECTED]
     return Blueprint(name, artefact.native, exports[0], exports[1], limits)
 
 

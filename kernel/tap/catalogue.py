@@ -213,6 +213,58 @@ QUEUE_WORKER: Final = Tap(
     where="background",
     read_answer=read_nothing,
 )
+INSTALL: Final = Tap(
+    "tap_install",
+    "Hears that the plugin is installed; its tables are there. An exception undoes it.",
+    "ctx",
+    "nothing",
+    payload="values",
+    combine="one",
+    where="background",
+    read_answer=read_nothing,
+)
+ENABLE: Final = Tap(
+    "tap_enable",
+    "Hears that the plugin will be used from now on. An exception keeps it disabled.",
+    "ctx",
+    "nothing",
+    payload="values",
+    combine="one",
+    where="background",
+    read_answer=read_nothing,
+)
+DISABLE: Final = Tap(
+    "tap_disable",
+    "Hears that the plugin will not be used any more. It cannot keep that from happening.",
+    "ctx",
+    "nothing",
+    payload="values",
+    combine="one",
+    where="background",
+    read_answer=read_nothing,
+)
+UPGRADE: Final = Tap(
+    "tap_upgrade",
+    "Hears, in the new version, that it takes the place of another; its tables have changed already. An exception keeps"
+    " the other version in place.",
+    "from_version, ctx",
+    "nothing",
+    payload="values",
+    combine="one",
+    where="background",
+    read_answer=read_nothing,
+)
+UNINSTALL: Final = Tap(
+    "tap_uninstall",
+    "Hears that the plugin goes, before its tables do; `keeps_data` says whether they stay. It cannot keep that from"
+    " happening.",
+    "keeps_data, ctx",
+    "nothing",
+    payload="values",
+    combine="one",
+    where="background",
+    read_answer=read_nothing,
+)
 
 TAPS: Final = (
     ITEM_INFO,
@@ -228,6 +280,11 @@ TAPS: Final = (
     CRON,
     QUEUE_INFO,
     QUEUE_WORKER,
+    INSTALL,
+    ENABLE,
+    DISABLE,
+    UPGRADE,
+    UNINSTALL,
 )
 _BY_NAME: Final = {tap.name: tap for tap in TAPS}
 

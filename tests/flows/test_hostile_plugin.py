@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from kernel.plugin.live import LivePlugins
 from kernel.tap.registry import TapOptions, TapRegistry
 from web.app import create_asgi
 
@@ -16,7 +17,10 @@ async def hostile_site(site, workshop):
     hostile = await workshop.load("hostile", "hostile", item_view=TapOptions(weight=-10))
     shipped = site.web.plugins
     registry = TapRegistry((*shipped.registry.plugins, hostile), shipped.registry.type_owners)
-    return replace(site, app=create_asgi(replace(site.web, plugins=replace(shipped, registry=registry))))
+    return replace(
+        site,
+        app=create_asgi(replace(site.web, live_plugins=LivePlugins(replace(shipped, registry=registry)))),
+    )
 
 
 @pytest.mark.story("3.15")

@@ -5,7 +5,7 @@ import importlib.util
 import pytest
 
 from kernel.context import Context
-from kernel.plugin.load import load_plugins
+from kernel.plugin.load import get_limits, load_plugins
 from kernel.tap.scope import TapScope
 from tests.fixtures.database import ROOT
 
@@ -24,7 +24,11 @@ def import_plugin():
 @pytest.fixture
 async def shipped(workshop, built_plugins):
     """The set of plugins that a fresh site runs with."""
-    plugins = await load_plugins(workshop.sandbox, built_plugins)
+
+    async def open_component(manifest):
+        return await workshop.sandbox.load(manifest.name, manifest.wasm, get_limits(manifest.budgets))
+
+    plugins = await load_plugins(open_component, built_plugins)
     assert plugins.failures == ()
     return plugins
 

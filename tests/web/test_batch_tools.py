@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from kernel.clock import now
+from kernel.plugin.live import LivePlugins
 from kernel.plugin.model import PluginSet
 from kernel.tap.answers import MenuEntry
 from kernel.tap.menu import build_menu
@@ -203,7 +204,7 @@ async def test_refreshing_makes_the_pages_of_plugins_new_that_list_nothing(site,
         registry=TapRegistry((probe,), {}),
         menu=build_menu([("probe", [MenuEntry("/probe", "Probe", function="front")])], frozenset({"probe"})),
     )
-    app = create_asgi(replace(site.web, plugins=plugins))
+    app = create_asgi(replace(site.web, live_plugins=LivePlugins(plugins)))
     _, session = await make_admin(site)
     async with replace(site, app=app).client() as visitor, site.client(cookie=session.id) as browser:
 

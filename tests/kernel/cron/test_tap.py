@@ -14,6 +14,7 @@ from kernel.cron.tap import list_tap_tasks
 from kernel.cron.tasks import TASKS
 from kernel.jobs import RUN_CRON
 from kernel.ledger.attempt import Attempts
+from kernel.plugin.live import LivePlugins
 from kernel.plugin.model import PluginSet
 from kernel.tap.registry import TapOptions, TapRegistry
 from tests.fixtures.cron import get_runs, shift_runs, submit_cron, told
@@ -33,7 +34,7 @@ async def moody_rt(rt, workshop):
         options = TapOptions(weight=weight)
         plugins.append(await workshop.load(name, "moody", may={"variables": frozenset({name})}, cron=options))
     plugins.append(await workshop.load("uninterested", "moody"))
-    return replace(rt, plugins=PluginSet(registry=TapRegistry(tuple(plugins))))
+    return replace(rt, live_plugins=LivePlugins(PluginSet(registry=TapRegistry(tuple(plugins)))))
 
 
 async def run_taps(rt, *, only=""):

@@ -27,7 +27,7 @@ async def test_the_types_of_all_plugins_are_registered_with_their_fields(site):
 
 
 async def test_registering_again_changes_nothing(site):
-    assert await register_item_types(site.worker, CTX) == ()
+    assert await register_item_types(site.worker, CTX, site.worker.plugins) == ()
 
 
 async def test_what_an_administrator_changed_is_kept(site):
@@ -39,7 +39,7 @@ async def test_what_an_administrator_changed_is_kept(site):
             WHERE type = 'blog'
             """
         )
-        assert await register_item_types(site.worker, CTX) == ("blog",)
+        assert await register_item_types(site.worker, CTX, site.worker.plugins) == ("blog",)
         row = await conn.fetchrow("SELECT label, settings FROM item_type WHERE type = 'blog'")
     assert row["label"] == "Article"
     assert "field_summary" in {f["name"] for f in row["settings"]["fields"]}

@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 from kernel.errors import BadInput
 from kernel.jobs import (
     JOB_KINDS,
+    ApplyPluginWrites,
+    ChangePlugin,
     DeleteItem,
     IndexItem,
     NewCronKey,
+    PluginWrite,
     RecordLogin,
     RetryJob,
     RunBatch,
@@ -48,6 +51,15 @@ PAYLOADS = {
         expected_revision_id=st.none() | ids,
     ),
     DeleteItem: st.builds(DeleteItem, ids, ids),
+    ChangePlugin: st.builds(
+        ChangePlugin,
+        st.sampled_from(["install", "enable", "disable", "uninstall"]),
+        texts,
+        texts,
+        texts,
+        st.booleans(),
+        st.booleans(),
+    ),
     IndexItem: st.builds(IndexItem, st.lists(ids, max_size=3)),
     RunItemTaps: st.builds(RunItemTaps, texts, st.lists(objects, max_size=3)),
     RecordLogin: st.builds(RecordLogin, ids, times),
@@ -56,6 +68,10 @@ PAYLOADS = {
     SetPassword: st.builds(SetPassword, ids, texts),
     RetryJob: st.builds(RetryJob, ids),
     WorkPluginQueue: st.builds(WorkPluginQueue, texts, texts, objects),
+    ApplyPluginWrites: st.builds(
+        ApplyPluginWrites,
+        st.lists(st.builds(PluginWrite, st.integers(0, 9), texts, objects), max_size=3),
+    ),
     RunBatch: st.builds(RunBatch, texts, objects),
 }
 

@@ -11,7 +11,7 @@ from kernel.ledger import sweep as sweep_module
 from kernel.ledger.ledger import JOB_FINISHED
 from kernel.ledger.model import JobStatus
 from kernel.ledger.sweep import Swept, sweep
-from tests.fixtures.ledger import Heard, get_job, set_job, start_run, submit
+from tests.fixtures.ledger import Heard, get_job, set_job, start_run, submit, vacuum_jobs
 
 NOTHING = Swept(0, 0, 0)
 
@@ -220,7 +220,15 @@ async def test_two_sweepers_at_once_do_each_thing_once(ledger):
     ],
 )
 async def test_its_questions_are_answered_by_the_index_of_unfinished_business(ledger, statement, index):
-    async with ledger.db.transaction() as tx:
-        await tx.conn.execute("SET LOCAL enable_seqscan = off")
-        plan = await tx.conn.fetch(f"EXPLAIN SELECT id FROM job WHERE {statement} LIMIT 200")
+    async with ledger.db.acquire() as conn:
+        await conn.execute(
+            """
+            INSERT INTO job (id, kind, status, run_at, lease_until, finished, drop_tags, actor_id)
+            SELECT gen_random_uuid(), 'index_item', CASE WHEN n % 100 = 0 THEN 'queued' WHEN n % 100 = 1 THEN 'running'
+                ELSE 'done' END, now(), now(), now(), CASE WHEN n % 100 = 2 THEN '{a}'::text[] END, gen_random_uuid()
+            FROM generate_series(1, 20000) AS n
+            """
+        )
+        await vacuum_jobs(conn)
+        plan = await conn.fetch(f"EXPLAIN SELECT id FROM job WHERE {statement} LIMIT 200")
     assert index in "\n".join(row[0] for row in plan)

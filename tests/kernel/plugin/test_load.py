@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kernel.context import Context
-from kernel.plugin.load import check_description, load_plugins
+from kernel.plugin.load import check_description, get_limits, load_plugins
 from kernel.plugin.model import Budgets, LoadFailure, Manifest, PluginSet
 from kernel.plugin.scan import scan_plugins
 from kernel.tap.catalogue import ITEM_VIEW, MENU
@@ -45,7 +45,11 @@ def put(folder, fixture_wasm):
 
 async def load(workshop, folder):
     scan = scan_plugins(folder, Budgets())
-    return await load_plugins(workshop.sandbox, scan.manifests, failures=scan.failures, generation=4)
+
+    async def open_component(manifest):
+        return await workshop.sandbox.load(manifest.name, manifest.wasm, get_limits(manifest.budgets))
+
+    return await load_plugins(open_component, scan.manifests, failures=scan.failures, generation=4)
 
 
 async def test_a_plugin_is_loaded_with_all_that_it_declares(workshop, folder, put):

@@ -12,10 +12,9 @@ from kernel.app.open import open_kernel
 from kernel.db.pool import Database
 from kernel.plugin.model import Budgets
 from kernel.plugin.scan import scan_plugins
-from kernel.plugin.store import insert_new_plugins
 from kernel.sandbox.build import build_plugin
 from tests.fixtures.database import ROOT
-from tests.fixtures.plugins import VAR
+from tests.fixtures.plugins import VAR, enable_plugins
 from tests.fixtures.site import open_site
 from workers.handlers import HANDLERS
 from workers.worker import run_worker
@@ -58,7 +57,7 @@ async def queue_config(config, plugins_folder):
     ready = replace(config, plugins_dir=plugins_folder, var=ROOT / "var" / "test", lease_s=30.0)
     db = await Database.open(ready.url_for_role("worker"), role="worker", max_size=1)
     async with db.transaction() as tx:
-        await insert_new_plugins(tx.conn, scan_plugins(plugins_folder, Budgets()).manifests)
+        await enable_plugins(tx.conn, scan_plugins(plugins_folder, Budgets()).manifests)
     await db.close()
     return ready
 

@@ -14,10 +14,10 @@ from kernel.ledger.submit import submit_job
 from kernel.ledger.wait import wait_for_job
 from kernel.plugin.model import Budgets
 from kernel.plugin.scan import scan_plugins
-from kernel.plugin.store import insert_new_plugins
 from kernel.plugin_queue.store import count_waiting
 from kernel.user.account import create_api_token, create_user
 from tests.fixtures.database import ROOT
+from tests.fixtures.plugins import enable_plugins
 from tests.kernel.plugin_queue.test_work import CTX
 
 pytestmark = [pytest.mark.adversity, pytest.mark.timeout(120)]
@@ -38,7 +38,7 @@ async def environment(site_config, plugins_folder, tmp_path):
     shutil.copytree(ROOT / "plugins" / "page", folder / "page")
     db = await Database.open(site_config.url_for_role("worker"), role="worker", max_size=1)
     async with db.transaction() as tx:
-        await insert_new_plugins(tx.conn, scan_plugins(folder, Budgets()).manifests)
+        await enable_plugins(tx.conn, scan_plugins(folder, Budgets()).manifests)
     await db.close()
     return {"TROVATO_PLUGINS": str(folder)}
 

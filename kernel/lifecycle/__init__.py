@@ -1,0 +1,1 @@
+"""Installing, enabling, disabling and removing plugins while the site runs."""

@@ -1,0 +1,211 @@
+"""Makes a change of the plugins of the site, as a job: checks it, tells the plugin, and lets every process follow."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from time import monotonic
+from typing import Any, Final
+
+from kernel.context import Context
+from kernel.errors import ConfigError, Unavailable
+from kernel.item_type.load import ITEM_TYPES_TAG
+from kernel.item_type.register import register_item_types
+from kernel.item_type.store import release_item_types
+from kernel.jobs import ChangePlugin
+from kernel.ledger.run import Finish, JobRun
+from kernel.lifecycle.plan import Plan, RefusedError, find_broken, make_plan
+from kernel.log import get_logger
+from kernel.names import PAGES_TAG, PLUGINS_TAG
+from kernel.plugin.live import PLUGIN_COMING, PLUGINS_CHANGED, PluginFollower
+from kernel.plugin.model import Installed, Manifest, PluginSet
+from kernel.plugin.store import (
+    advance_generation,
+    delete_plugin,
+    delete_variables,
+    select_installed,
+    update_plugin_status,
+    upsert_plugin,
+)
+from kernel.runtime import Runtime
+from kernel.tap.catalogue import DISABLE, ENABLE, INSTALL, UNINSTALL, UPGRADE, Tap
+from kernel.tap.dispatch import dispatch
+from kernel.tap.scope import TapScope
+from kernel.user.load import load_actor
+
+log = get_logger(__name__)
+
+ADMINISTER_PLUGINS: Final = "administer plugins"
+# How long the site waits for processes that compile the plugin on other machines.
+READY_WAIT_S: Final = 30.0
+_ASK_EVERY_S: Final = 0.1
+
+
+async def run_change_plugin(rt: Runtime, run: JobRun) -> None:
+    """The work of a `change_plugin` job. What a person has to mend is its result, and then nothing was changed."""
+    actor = await load_actor(rt, run.ctx.actor.id)
+    if not actor.may(ADMINISTER_PLUGINS):
+        await _finish_refused(run, "forbidden", "You may not change the plugins of this site.")
+        return
+    follower = rt.live_plugins.follower
+    if follower is None:
+        raise Unavailable("This process runs without plugins, so it cannot change them.")
+    await follower.refresh()
+    change = _Change(rt, run, run.ctx.acting_as(actor), follower)
+    try:
+        await change.make()
+    except RefusedError as refusal:
+        await _finish_refused(run, "invalid", *refusal.problems)
+    finally:
+        # What was loaded to try it, and is not in use now.
+        await follower.loader.keep(rt.plugins)
+
+
+async def _finish_refused(run: JobRun, outcome: str, *problems: str) -> None:
+    async with run.finish() as finish:
+        finish.result = {
+            "outcome": outcome,
+            "problems": {str(number): sentence for number, sentence in enumerate(problems)},
+            "message": " ".join(problems),
+            "title": run.payload.plugin,
+        }
+
+
+class _Change:
+    """One change while it is made."""
+
+    def __init__(self, rt: Runtime, run: JobRun, ctx: Context, follower: PluginFollower) -> None:
+        self.rt = rt
+        self.run = run
+        self.ctx = ctx
+        self.follower = follower
+        self.wanted: ChangePlugin = run.payload
+        self.notes: list[str] = []
+
+    async def make(self) -> None:
+        """Raises RefusedError before anything that stays was changed, but for tables that the plugin declared."""
+        name = self.wanted.plugin
+        async with self.rt.db.acquire() as conn:
+            installed = await select_installed(conn)
+        manifest = self._read_manifest() if self.wanted.operation == "install" else None
+        plan = make_plan(self.wanted, installed, manifest.version if manifest else "")
+        if plan.changes_nothing:
+            await self._finish(plan, self.rt.plugins)
+            return
+        steps: dict[str, Callable[[Plan], Awaitable[PluginSet]]] = {
+            "install": self._install,
+            "enable": self._install,
+            "disable": self._disable,
+            "uninstall": self._uninstall,
+        }
+        after = await steps[self.wanted.operation](plan)
+        if broken := find_broken(self.rt.plugins, after, name):
+            raise RefusedError(
+                f"The plugin '{name}' is needed by {', '.join(broken)}. Change or disable what needs it first."
+            )
+        if not plan.is_gone:
+            await self._wait_until_ready(plan.row.sha256)
+        await self._finish(plan, after)
+
+    def _read_manifest(self) -> Manifest:
+        try:
+            return self.follower.loader.read_manifest(self.wanted.manifest, self.wanted.plugin)
+        except ConfigError as error:
+            raise RefusedError(*error.problems) from None
+
+    async def _install(self, plan: Plan) -> PluginSet:
+        """Also to enable what is installed: it is tried as it will run, and told."""
+        name, before = self.wanted.plugin, plan.before
+        trial = await self._load(plan.trial)
+        if name not in trial.names:
+            raise RefusedError(*_list_problems(trial, name))
+        if before is None:
+            await self._tell(trial, INSTALL)
+        elif before.version != plan.row.version:
+            await self._tell(trial, UPGRADE, from_version=before.version)
+        if plan.comes_into_use:
+            await self._tell(trial, ENABLE)
+        if plan.row.is_enabled:
+            await register_item_types(self.rt, self.ctx, trial)
+        self.notes += _list_problems(trial, name)
+        return trial if plan.row.is_enabled else await self._load(plan.rows)
+
+    async def _disable(self, plan: Plan) -> PluginSet:
+        after = await self._load(plan.rows)
+        if not find_broken(self.rt.plugins, after, self.wanted.plugin):
+            await self._tell(self.rt.plugins, DISABLE, may_fail=True)
+        return after
+
+    async def _uninstall(self, plan: Plan) -> PluginSet:
+        after = await self._load(plan.rows)
+        if find_broken(self.rt.plugins, after, self.wanted.plugin):
+            return after
+        trial = await self._load(plan.trial)
+        if plan.before is not None and plan.before.is_enabled:
+            await self._tell(trial, DISABLE, may_fail=True)
+        await self._tell(trial, UNINSTALL, may_fail=True, keeps_data=not self.wanted.deletes_data)
+        return after
+
+    async def _load(self, rows: Sequence[Installed]) -> PluginSet:
+        return await self.follower.loader.load(rows, self.rt.plugins.generation)
+
+    async def _tell(self, plugins: PluginSet, tap: Tap, *, may_fail: bool = False, **values: Any) -> None:
+        """Raises RefusedError for a plugin that fails, unless it may: then it is a note."""
+        async with TapScope(plugins, self.ctx, job_id=self.run.job.id) as scope:
+            dispatched = await dispatch(scope, tap, extra=values, plugin=self.wanted.plugin)
+        for failure in dispatched.failures:
+            if not may_fail:
+                raise RefusedError(failure.message) from failure
+            self.notes.append(failure.message)
+
+    async def _wait_until_ready(self, sha256: str) -> None:
+        """Until every process that is alive has it compiled. One that takes too long uses it a little later."""
+        presence = self.follower.presence
+        coming = {"plugin": self.wanted.plugin, "sha256": sha256}
+        await self.rt.bus.publish(PLUGIN_COMING, coming)
+        until = monotonic() + READY_WAIT_S
+        with suppress(Unavailable):
+            while await presence.count_missing(sha256):
+                if monotonic() > until:
+                    log.warning("not every process is ready for a plugin", plugin=self.wanted.plugin)
+                    return
+                await asyncio.sleep(_ASK_EVERY_S)
+
+    async def _finish(self, plan: Plan, after: PluginSet) -> None:
+        async with self.run.finish() as finish:
+            if not plan.changes_nothing:
+                await self._write(finish, plan)
+            finish.result = {
+                "outcome": "done",
+                "path": "/admin/plugins" if plan.is_gone else f"/admin/plugins/{plan.row.name}",
+                "title": self.wanted.plugin,
+                "notes": self.notes,
+                "enabled": self.wanted.plugin in after.names,
+            }
+        await self.follower.refresh()
+        await self.rt.bus.publish(PLUGINS_CHANGED, {"generation": self.rt.plugins.generation})
+
+    async def _write(self, finish: Finish, plan: Plan) -> None:
+        conn, row = finish.conn, plan.row
+        if plan.is_gone:
+            await delete_plugin(conn, self.wanted.plugin)
+            await release_item_types(conn, self.wanted.plugin)
+            if self.wanted.deletes_data:
+                await delete_variables(conn, self.wanted.plugin)
+        elif self.wanted.operation == "install":
+            await upsert_plugin(
+                conn,
+                name=row.name,
+                version=row.version,
+                is_enabled=row.is_enabled,
+                sha256=row.sha256,
+                manifest=row.manifest,
+            )
+        else:
+            await update_plugin_status(conn, row.name, is_enabled=row.is_enabled)
+        await advance_generation(conn)
+        finish.drop_tags(PLUGINS_TAG, PAGES_TAG, ITEM_TYPES_TAG)
+
+
+def _list_problems(plugins: PluginSet, name: str) -> tuple[str, ...]:
+    found = next((failure for failure in plugins.failures if failure.plugin == name), None)
+    return found.problems if found is not None else ()

@@ -1,0 +1,77 @@
+"""A plugin on its way to being installed: what its manifest says, and the bytes of its artefact."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from kernel.context import Context
+from kernel.db.pool import Connection
+from kernel.errors import NotFound, PluginError
+from kernel.jobs import CHANGE_PLUGIN, ChangePlugin
+from kernel.ledger.submit import submit_job
+from kernel.plugin.manifest import parse_manifest, read_manifest_text
+from kernel.plugin.model import Budgets, Manifest
+from kernel.plugin.store import deflate_artefact, has_artefact, insert_artefact
+from kernel.runtime import Runtime
+
+# A plugin in Python has 18 MB, nearly all of it the interpreter.
+WASM_MAX: Final = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    manifest: Manifest
+    text: str
+    wasm: bytes
+    sha256: str
+
+
+def read_source(folder: Path, name: str, ceilings: Budgets) -> Source:
+    """From a folder of plugins; blocks for some 30 ms. Raises NotFound, ConfigError, PluginError."""
+    place = folder / name / f"{name}.info.toml"
+    if not place.is_file():
+        raise NotFound(f"There is no plugin '{name}' in {folder}: {place} is missing.")
+    text = read_manifest_text(place)
+    manifest = parse_manifest(text, place, ceilings)
+    if not manifest.wasm.is_file():
+        raise PluginError(
+            name,
+            "stale-artefact",
+            f"Plugin '{name}' wasm file not found at {manifest.wasm}. Build it: trovato plugin build {name}",
+            is_whole=True,
+        )
+    return make_source(manifest, text, manifest.wasm.read_bytes())
+
+
+def make_source(manifest: Manifest, text: str, wasm: bytes) -> Source:
+    """Raises PluginError for an artefact that is too large."""
+    if len(wasm) > WASM_MAX:
+        raise PluginError(manifest.name, "link-error", f"its artefact may have {WASM_MAX >> 20} MB at most.")
+    return Source(manifest, text, wasm, hashlib.sha256(wasm).hexdigest())
+
+
+async def submit_install(
+    rt: Runtime, ctx: Context, source: Source, *, enables: bool, dedupe_key: str | None = None
+) -> UUID:
+    """The id of the job. The artefact goes into the database with it, where every machine finds it."""
+    change = ChangePlugin("install", source.manifest.name, source.sha256, source.text, enables=enables)
+    return await submit_job(
+        rt.ledger, ctx, CHANGE_PLUGIN, change, dedupe_key=dedupe_key, also=await bring_artefact(rt, source)
+    )
+
+
+async def bring_artefact(rt: Runtime, source: Source) -> Callable[[Connection, UUID], Awaitable[None]]:
+    """What writes the artefact in the transaction that inserts its job; nothing where it is there already."""
+    async with rt.db.acquire() as conn:
+        is_there = await has_artefact(conn, source.sha256)
+    stored = b"" if is_there else await asyncio.to_thread(deflate_artefact, source.wasm)
+
+    async def write(conn: Connection, _job_id: UUID) -> None:
+        if stored:
+            await insert_artefact(conn, source.sha256, stored)
+
+    return write
