@@ -12,6 +12,7 @@ from kernel.db.pool import Connection
 from kernel.errors import LoginRequired, PluginError
 from kernel.item.load import refuse
 from kernel.names import LIVE
+from kernel.plugin_data.wishes import open_request_scope
 from kernel.runtime import Runtime
 from kernel.shared.session import Session, Sessions
 from kernel.tap.scope import TapScope
@@ -48,7 +49,7 @@ class Visit:
     async def scope(self) -> TapScope:
         """The plugin instances of this request, each made when its first tap is due."""
         if self._scope is None:
-            self._scope = await self._stack.enter_async_context(TapScope(self.rt.plugins, self.ctx))
+            self._scope = await self._stack.enter_async_context(open_request_scope(self.rt, self.ctx))
         return self._scope
 
     async def release(self) -> None:

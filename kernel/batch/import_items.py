@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
 from typing import Any, Final, TypeAlias
@@ -26,8 +26,11 @@ from kernel.item.store import insert_items
 from kernel.item.values import check_values
 from kernel.item_type.load import list_item_types
 from kernel.item_type.model import ItemType
+from kernel.jobs import PluginWrite
+from kernel.plugin_data.wishes import apply_writes
 from kernel.runtime import Runtime
 from kernel.tap.catalogue import ITEM_INSERT
+from kernel.tap.effects import Wishes
 from kernel.tap.scope import TapScope
 
 LOG_MESSAGE: Final = "Imported"
@@ -67,13 +70,15 @@ class _Rules:
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A slice before its transaction: items by number of their line, with the words that plugins add to each."""
+    """A slice before its transaction: items by number of their line, with the words that plugins add to each, and what
+    they want to write besides, for the items for which they want anything."""
 
     lines: Sequence[_Line]
     items: dict[int, Item]
     words: list[str]
     refused: dict[int, str]
     next_place: _Place
+    writes: dict[int, list[PluginWrite]] = field(default_factory=dict)
 
     def cut_behind(self, number: int, place: _Place) -> "_Ready":
         """The part up to and with this line, read at that place; the next slice begins behind it."""
@@ -83,6 +88,7 @@ class _Ready:
             self.words,
             {n: message for n, message in self.refused.items() if n <= number},
             {**place, "line": number},
+            self.writes,
         )
 
 
@@ -126,9 +132,12 @@ async def _prepare(rt: Runtime, batch: Batch, place: _Place) -> _Ready | None:
     ends = monotonic() + PREPARE_S
     async with TapScope(rt.plugins, batch.ctx, job_id=batch.id) as scope:
         for number, given in items.items():
+            scope.effects = wishes = Wishes()
             item, _ = await run_presave_taps(scope, rules.types[given.type], given, "insert")
             items[number] = item
             ready.words.extend((await collect_words(scope, [item]))[0])
+            if wishes.writes:
+                ready.writes[number] = wishes.writes
             if monotonic() >= ends:
                 return ready.cut_behind(number, place)
     return ready
@@ -147,6 +156,10 @@ async def _write(rt: Runtime, batch: Batch, ready: _Ready) -> None:
                 )
         new = [item for item in items.values() if item.id in inserted]
         follow_up_taps(rt.plugins.registry, part.effects, ITEM_INSERT, new)
+        for number, writes in ready.writes.items():
+            if items[number].id in inserted:
+                applied = await apply_writes(part.conn, rt.plugins.registry, writes)
+                part.effects.drop_tags(*sorted(applied.tags))
         drop_listings(part.effects, new)
         for line in ready.lines:
             if line.number in refused:

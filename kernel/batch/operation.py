@@ -11,6 +11,7 @@ from kernel.batch.store import Problem, insert_problems, note_last_run
 from kernel.context import Context
 from kernel.db.pool import Connection
 from kernel.ledger.run import Effects, Finish, JobRun, Step
+from kernel.ledger.writes import JobWrites
 from kernel.runtime import Runtime
 
 
@@ -78,6 +79,11 @@ class Batch:
     @property
     def id(self) -> UUID:
         return self._run.job.id
+
+    @property
+    def writes(self) -> JobWrites:
+        """Where plugins write before a slice, which brings it with it."""
+        return self._run.writes
 
     @property
     def asked(self) -> datetime:

@@ -22,7 +22,7 @@ async def _work(rt: Runtime, batch: Batch) -> None:
     items: list[Item] = []
     words: list[str] = []
     ends = monotonic() + PREPARE_S
-    async with TapScope(rt.plugins, batch.ctx, job_id=batch.id) as scope:
+    async with TapScope(rt.plugins, batch.ctx, job_id=batch.id, effects=batch.writes) as scope:
         for one in portion.chosen:
             if one.id in portion.items:
                 item = portion.items[one.id]

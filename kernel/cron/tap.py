@@ -40,7 +40,7 @@ def _ask(plugin: str) -> Work:
             "slot": turn.slot.isoformat(),
         }
         ctx = turn.ctx.acting_as(await load_actor(rt, turn.ctx.actor.id))
-        async with TapScope(rt.plugins, ctx, job_id=turn.id) as scope:
+        async with TapScope(rt.plugins, ctx, job_id=turn.id, effects=turn.writes) as scope:
             dispatched = await dispatch(scope, CRON, plugin=plugin, extra=times)
         for failure in dispatched.failures:
             raise failure

@@ -14,6 +14,7 @@ from kernel.cron.store import begin_run, end_run, fail_abandoned, insert_skipped
 from kernel.db.pool import Connection
 from kernel.errors import Conflict
 from kernel.ledger.run import JobRun
+from kernel.ledger.writes import JobWrites
 from kernel.log import get_logger
 
 log = get_logger(__name__)
@@ -66,6 +67,11 @@ class Turn:
     def ctx(self) -> Context:
         return self._run.ctx
 
+    @property
+    def writes(self) -> JobWrites:
+        """Where plugins write: the next step brings it with it."""
+        return self._run.writes
+
     async def begin(self) -> bool:
         """False when the slot has been dealt with, by somebody else or by too many attempts that died."""
         async with self._run.step() as step:
@@ -103,7 +109,8 @@ class Turn:
         self.is_over = self.is_over or step.ends_as is not None
 
     async def fail(self, error: str) -> bool:
-        """False when the slot was ended after all, by this attempt or by another."""
+        """False when the slot was ended after all, by this attempt or by another. What plugins wrote is gone."""
+        await self._run.writes.abandon()
         async with self._run.step() as step:
             ended = await self._end(step.conn, RunStatus.FAILED, error=error)
             if ended:

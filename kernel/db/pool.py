@@ -59,6 +59,7 @@ class Database:
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
+        self._long = asyncio.Semaphore(max(1, pool.get_max_size() // 2))
 
     @classmethod
     async def open(
@@ -120,6 +121,13 @@ class Database:
                 tx = Transaction(conn)
                 yield tx
         await tx.run_after_commit()
+
+    @asynccontextmanager
+    async def long_transaction(self) -> AsyncIterator[Transaction]:
+        """For one that stays open while its owner asks for other connections: at most half of the pool, so that they
+        do not wait for each other."""
+        async with self._long, self.transaction() as tx:
+            yield tx
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:

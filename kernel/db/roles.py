@@ -64,7 +64,9 @@ async def _grant_database(conn: Any) -> None:
         # Without the right to grant, the server only warns.
         if not await conn.fetchval("SELECT has_schema_privilege('trovato_owner', 'public', 'CREATE')"):
             raise asyncpg.InsufficientPrivilegeError("permission denied for schema public")
-    if not await conn.fetchval("SELECT has_database_privilege('trovato_owner', current_database(), 'CREATE')"):
+    if not await conn.fetchval(
+        "SELECT has_database_privilege('trovato_owner', current_database(), 'CREATE')"
+    ):
         # Each plugin with tables has a schema of its own.
         database = await conn.fetchval("SELECT quote_ident(current_database())")
         await conn.execute(f"GRANT CREATE ON DATABASE {database} TO trovato_owner")

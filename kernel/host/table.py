@@ -1,5 +1,6 @@
 """The functions of kernel.wit that this release brings; the sandbox answers for the rest."""
 
+from kernel.host.db_api import list_db_functions
 from kernel.host.http_api import list_http_functions
 from kernel.host.item_api import list_item_functions
 from kernel.host.item_store_api import list_item_store_functions
@@ -22,6 +23,7 @@ def list_host_functions(ledger: Ledger) -> tuple[HostFunction, ...]:
         *list_request_context_functions(),
         *list_user_functions(),
         *list_variable_functions(ledger.db),
+        *list_db_functions(ledger.db),
         *list_plugin_functions(),
         *list_queue_functions(ledger),
         *list_http_functions(Outbound(ledger.config.outbound_private_hosts), ledger.cache.metrics),

@@ -47,7 +47,7 @@ async def run_index_item(rt: Runtime, run: JobRun) -> None:
         start = cursor["next"]
         async with rt.db.acquire() as conn:
             items = await select_items(conn, ids[start : start + PORTION])
-        async with TapScope(rt.plugins, ctx, job_id=run.job.id) as scope:
+        async with TapScope(rt.plugins, ctx, job_id=run.job.id, effects=run.writes) as scope:
             words, failures = await collect_words(scope, items)
         cursor = {
             "next": start + PORTION,

@@ -26,7 +26,7 @@ async def run_item_taps(rt: Runtime, run: JobRun) -> None:
     cursor = run.cursor or {"next": 0, "ran": [], "failed": []}
     ends = monotonic() + WORK_S
     ctx = run.ctx.acting_as(await load_actor(rt, run.ctx.actor.id))
-    async with TapScope(rt.plugins, ctx, job_id=run.job.id) as scope:
+    async with TapScope(rt.plugins, ctx, job_id=run.job.id, effects=run.writes) as scope:
         while True:
             start = cursor["next"]
             told = [await _tell(scope, tap, item) for item in items[start : start + PORTION]]

@@ -149,7 +149,10 @@ class _Attempt:
         except BadInput as error:
             await self._record(self._record_failure(error, self._job.failures + 1))
             return
-        raised = await self._do(work, run)
+        try:
+            raised = await self._do(work, run)
+        finally:
+            await run.writes.abandon()
         if run.is_done:
             self.outcome = "done"
             log.info("job done", **self._describe())

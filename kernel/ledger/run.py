@@ -25,6 +25,7 @@ from kernel.ledger.store import (
     renew_lease,
     write_progress,
 )
+from kernel.ledger.writes import JobWrites
 from kernel.log import get_logger
 from kernel.queue import Delivery
 from kernel.shared.bus import encode_message
@@ -70,6 +71,7 @@ class JobRun:
     """One attempt at a job. `ctx` knows the actor by id alone; whoever decides by permissions loads them.
 
     `cursor` is the checkpoint of the last step, also of one that an earlier attempt made; None before the first.
+    `writes` are for plugins: the next step, or the finish, brings with it what they wrote before it.
     """
 
     def __init__(self, ledger: Ledger, job: Job, payload: Any) -> None:
@@ -85,6 +87,7 @@ class JobRun:
         self.is_done = False
         self.is_paused = False
         self.failures = job.failures
+        self.writes = JobWrites(ledger.db)
         self._marks = StepMarks(job.cursor, job.progress_done, job.progress_total, job.progress_note)
         self._ledger = ledger
         # The finishing transaction holds the row; a renewal at that moment would wait for it, then find it
@@ -121,9 +124,10 @@ class JobRun:
         does not repeat it. Raises LeaseLost, and nothing is written, as `finish` does."""
         marks = self._marks
         async with self._inside():
-            async with self._ledger.db.transaction() as tx:
+            async with self.writes.join() as tx:
                 await self._fence(tx.conn)
                 step = Step(tx.conn, marks.cursor, marks.done, marks.total, marks.note)
+                step.drop_tags(*self.writes.tags)
                 yield step
                 await insert_follow_ups(tx.conn, self.job, step.follow_ups)
                 marks = StepMarks(step.cursor, step.done, step.total, step.note)
@@ -138,6 +142,8 @@ class JobRun:
         """Let others have the slot: the job goes to the queue again, behind what waits there, and its next attempt
         begins at the checkpoint. To be called last. Raises LeaseLost."""
         self._refuse_inside()
+        if self.writes.is_open:
+            raise RuntimeError("What plugins wrote is lost by a pause; make a step before.")
         kind, sweep_s = JOB_KINDS[self.job.kind], self._ledger.config.sweep_every_s
         # Of a limited kind, the end of this attempt calls whoever of its group has waited longest, which may be this.
         is_queued_here = kind.at_once is None
@@ -154,9 +160,10 @@ class JobRun:
         """The effect and `done` in one transaction. Raises LeaseLost, and nothing is written, when somebody
         else owns the job by now or it was cancelled."""
         async with self._inside():
-            async with self._ledger.db.transaction() as tx:
+            async with self.writes.join() as tx:
                 await self._fence(tx.conn)
                 finish = Finish(tx.conn)
+                finish.drop_tags(*self.writes.tags)
                 yield finish
                 await insert_follow_ups(tx.conn, self.job, finish.follow_ups)
                 await mark_done(tx.conn, self.job, finish.result, list(finish.tags) or None)

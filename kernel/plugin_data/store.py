@@ -1,11 +1,11 @@
 """The SQL behind what plugins keep: their tables as they stand, what changes them, and variables."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from kernel.db.connect import BUSY
-from kernel.db.pool import Connection
+from kernel.db.pool import Connection, Record
 from kernel.errors import ConfigError, Conflict
 from kernel.plugin_data.compile import name_schema
 from kernel.plugin_data.difference import (
@@ -34,6 +34,7 @@ _TYPES: Final[Mapping[ColumnKind, str]] = {
 _KINDS: Final[Mapping[str, ColumnKind]] = {name: kind for kind, name in _TYPES.items()}
 # Who changes a table waits for those who use it, and everybody after waits for that.
 _LOCK_WAIT: Final = "5s"
+_PREFETCH: Final = 100
 
 
 async def apply_tables(conn: Connection, plugin: str, tables: Mapping[str, Table]) -> Difference:
@@ -206,6 +207,40 @@ async def _grant(conn: Connection, schema: str) -> None:
         f'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA "{schema}" TO trovato_worker'
     )
     await conn.execute(f'GRANT SELECT ON ALL TABLES IN SCHEMA "{schema}" TO trovato_web')
+
+
+# Rows ---------------------------------------------------------------------------------------------------------------
+
+
+async def fetch_rows(
+    conn: Connection, sql: str, arguments: Sequence[Any], encode: Callable[[Record], bytes], most: int
+) -> list[bytes] | None:
+    """The rows, encoded; None when they are more than `most` bytes. In a transaction: they come a few at a time, so
+    that too many large ones are never all there."""
+    rows: list[bytes] = []
+    size = 0
+    async for record in conn.cursor(sql, *arguments, prefetch=_PREFETCH):
+        rows.append(encode(record))
+        size += len(rows[-1]) + 1
+        if size > most:
+            return None
+    return rows
+
+
+async def run_change(conn: Connection, sql: str, arguments: Sequence[Any]) -> int:
+    """How many rows it concerned."""
+    status = await conn.execute(sql, *arguments)
+    return int(status.rsplit(" ", 1)[-1])
+
+
+async def count_waiting(conn: Connection, kind: str, limit: int) -> int:
+    """Jobs of the kind that nobody has begun, as far as the limit."""
+    count: int = await conn.fetchval(
+        "SELECT count(*) FROM (SELECT FROM job WHERE kind = $1 AND status = 'queued' LIMIT $2) AS waiting",
+        kind,
+        limit,
+    )
+    return count
 
 
 # Variables ----------------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ async def run_plugin_queue(rt: Runtime, run: JobRun) -> None:
         "attempt": run.failures + 1,
         "job_id": str(run.job.id),
     }
-    async with TapScope(rt.plugins, ctx, job_id=run.job.id) as scope:
+    async with TapScope(rt.plugins, ctx, job_id=run.job.id, effects=run.writes) as scope:
         dispatched = await dispatch(
             scope, QUEUE_WORKER, extra=given, plugin=work.plugin, timeout_s=queue.timeout_s
         )

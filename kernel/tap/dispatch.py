@@ -120,7 +120,8 @@ class _Call:
     async def _ask_once(self, implementor: Implementor, wanted: Sequence[int]) -> Any:
         started, outcome = perf_counter(), "cancelled"
         try:
-            answer = await self._exchange(implementor, wanted)
+            async with self.scope.call():
+                answer = await self._exchange(implementor, wanted)
             outcome = "ok"
             return answer
         except PluginError as failure:

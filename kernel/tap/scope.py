@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, nullcontext
 from itertools import count
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
@@ -14,13 +15,20 @@ from kernel.context import Context
 from kernel.errors import PluginError
 from kernel.sandbox.instance import Instance
 from kernel.tap.catalogue import Tap
+from kernel.tap.effects import Effects
+from kernel.tap.fragment import Fragments
 from kernel.tap.handle import HandledItem
 from kernel.tap.record import Record
 from kernel.tap.registry import TapPlugin, TapRegistry
+from kernel.tap.witness import Witness
 
 # Of one request, over all plugins, in characters; more is not sharing but storing.
 SHARED_MAX: Final = 1_000_000
 SHARED_KEYS_MAX: Final = 200
+# How long an answer is good that was made with the time: times are written to the minute, and nobody who wants to tell
+# seconds to a visitor lets a server do it.
+CLOCK_LIFE_S: Final = 60.0
+_CHANCE: Final = "it was made with random numbers"
 
 
 class HasRegistry(Protocol):
@@ -36,10 +44,10 @@ class PluginState:
     Its instance is made when it is first needed and kept for all taps of the scope. `handles` are the items
     of the call that is running, and `tap` is the tap; a handle of an earlier call is unknown. `chain` are the calls
     from plugin to plugin that led to this one, each as (plugin, function); a function keeps the `tap` in which the
-    first of them began. `record` is what the instance has learned so far.
+    first of them began.
     """
 
-    __slots__ = ("_instance", "_one_at_a_time", "chain", "handles", "plugin", "record", "scope", "tap")
+    __slots__ = ("_instance", "_one_at_a_time", "_record", "chain", "handles", "plugin", "scope", "tap")
 
     def __init__(self, scope: "TapScope", plugin: TapPlugin) -> None:
         self.scope = scope
@@ -47,7 +55,7 @@ class PluginState:
         self.tap: Tap | None = None
         self.handles: Mapping[int, HandledItem] = {}
         self.chain: tuple[tuple[str, str], ...] = ()
-        self.record = Record()
+        self._record = Record()
         self._instance: Instance | None = None
         # An instance answers one call at a time; who dispatches two taps at once waits here.
         self._one_at_a_time = asyncio.Lock()
@@ -58,12 +66,26 @@ class PluginState:
         payload: bytes,
         handles: Mapping[int, HandledItem],
         timeout_s: float | None = None,
+        told: Record | None = None,
     ) -> bytes:
-        """`timeout_s` in place of the tap's own. Raises PluginError. An instance that broke is dropped, and the next
-        tap gets another one."""
+        """`timeout_s` in place of the tap's own, `told` what the plugin learns from the payload. Raises PluginError. An
+        instance that broke is dropped, and the next tap gets another one."""
         async with self._one_at_a_time:
+            if tap.is_kept and self._record.places:
+                # What it remembers of a page would keep what follows from being shown on other pages.
+                self.close()
             self.tap, self.handles = tap, handles
-            return await self._run(tap.name, payload, tap.cpu_ms, timeout_s or tap.timeout_s)
+            return await self._run(tap.name, payload, tap.cpu_ms, timeout_s or tap.timeout_s, told)
+
+    @property
+    def record(self) -> Record:
+        """What the instance has learned so far."""
+        if self._instance is not None:
+            if self._instance.asked_clock:
+                self._record.note_life(CLOCK_LIFE_S)
+            if self._instance.asked_chance:
+                self._record.note_obstacle(_CHANCE)
+        return self._record
 
     @property
     def is_busy(self) -> bool:
@@ -77,7 +99,7 @@ class PluginState:
         record takes the other in."""
         if caller.tap is None:
             raise RuntimeError("A plugin calls another one while it runs.")
-        async with self._one_at_a_time:
+        async with self._one_at_a_time, self.scope.call():
             self.tap, self.chain = caller.tap, (*caller.chain, (self.plugin.name, function))
             try:
                 return await self._run(
@@ -92,10 +114,10 @@ class PluginState:
         whole = False
         try:
             if self._instance is None:
-                self.record = Record()
+                self._record = Record()
                 self._instance = await self.plugin.component.take(self)
             if told is not None:
-                self.record.merge(told)
+                self._record.merge(told)
             answer = await self._instance.invoke(name, payload, cpu_ms=cpu_ms, timeout_s=timeout_s)
             whole = True
             return answer
@@ -111,10 +133,20 @@ class PluginState:
         return permission in self.plugin.may.permissions
 
     def may_read_variable(self, name: str) -> bool:
-        return name in self.plugin.may.variables or name.startswith(f"{self.plugin.name}_")
+        return name in self.plugin.may.variables or self.owns_variable(name)
+
+    def owns_variable(self, name: str) -> bool:
+        """Whether it begins with the plugin's name, and with that of no other plugin whose name begins so too."""
+        if not name.startswith(f"{self.plugin.name}_"):
+            return False
+        others = (plugin.name for plugin in self.scope.registry.plugins if plugin is not self.plugin)
+        return not any(
+            other.startswith(f"{self.plugin.name}_") and name.startswith(f"{other}_") for other in others
+        )
 
     def close(self) -> None:
         if self._instance is not None:
+            self._record = self.record
             self._instance.close()
             self._instance = None
 
@@ -122,12 +154,26 @@ class PluginState:
 class TapScope:
     """Opened once per request or job with `async with`, and handed to every dispatch in it.
 
-    `job_id` is the job's, so that what plugins put on queues while it is tried again is not put there again."""
+    `job_id` is the job's, so that what plugins put on queues while it is tried again is not put there again. `effects`
+    is where their writes go; without any they may not write. `fragments` are answers of earlier requests, `witness` takes
+    note of what those of this one depend on."""
 
-    def __init__(self, plugins: HasRegistry, ctx: Context, *, job_id: UUID | None = None) -> None:
+    def __init__(
+        self,
+        plugins: HasRegistry,
+        ctx: Context,
+        *,
+        job_id: UUID | None = None,
+        effects: Effects | None = None,
+        fragments: Fragments | None = None,
+        witness: Witness | None = None,
+    ) -> None:
         self.registry = plugins.registry
         self.ctx = ctx
         self.job_id = job_id
+        self.effects = effects
+        self.fragments = fragments
+        self.witness = witness or Witness()
         # Says nothing about the viewer: a plugin that wants to know asks, and the kernel takes note of it.
         self.ctx_json = orjson.dumps({"stage": ctx.stage_id, "language": ctx.language})
         self.variables: dict[str, Any] = {}
@@ -152,6 +198,17 @@ class TapScope:
         for state in self._states.values():
             state.close()
         self._states.clear()
+
+    @asynccontextmanager
+    async def call(self) -> AsyncIterator[None]:
+        """Around one call of a plugin: when it fails, nothing of what it wrote stays."""
+        try:
+            async with nullcontext() if self.effects is None else self.effects.call():
+                yield
+        except BaseException:
+            # One of them may be what was just undone.
+            self.variables.clear()
+            raise
 
     def turn_to(self, subject: UUID) -> None:
         """From now on taps are asked about this item, one of many. A later try of the job may begin in the middle, and
