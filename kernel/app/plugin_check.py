@@ -71,17 +71,20 @@ def check_plugin(folder: Path, ceilings: Budgets) -> Checked:
 
 def _compare_taps(manifest: Manifest, path: Path, lines: Lines, source: Source) -> Iterator[Complaint]:
     written = sorted({f"tap_{found.function}" for found in source.taps})
-    missing = [tap for tap in manifest.taps if tap not in written]
-    if missing:
-        sentence = check_description(manifest, {"name": manifest.name, "taps": written})
-        yield Complaint(path, lines.find("taps.implements", missing[0]), sentence)
+    offered = sorted({found.function for found in source.offers})
+    problem = check_description(manifest, {"name": manifest.name, "taps": written, "functions": offered})
+    if problem:
+        missing = next((tap for tap in manifest.taps if tap not in written), None)
+        place = "functions.offers" if missing is None else "taps.implements"
+        yield Complaint(path, lines.find(place, missing), problem)
     for found in source.taps:
         if f"tap_{found.function}" not in manifest.taps:
-            yield Complaint(
-                found.path,
-                found.line,
-                f'{found.function} is never called: add "tap_{found.function}" to [taps] implements in {path.name}.',
-            )
+            sentence = f'is never called: add "tap_{found.function}" to [taps] implements in {path.name}.'
+            yield Complaint(found.path, found.line, f"{found.function} {sentence}")
+    for found in source.offers:
+        if found.function not in manifest.functions:
+            sentence = f'is offered to nobody: add "{found.function}" to [functions] offers in {path.name}.'
+            yield Complaint(found.path, found.line, f"{found.function} {sentence}")
 
 
 def _compare_capabilities(manifest: Manifest, path: Path, source: Source) -> Iterator[Complaint]:

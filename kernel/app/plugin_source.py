@@ -1,7 +1,7 @@
 """Reads the source of a plugin without running it, and finds what would fail in the sandbox."""
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -38,8 +38,8 @@ class SourceFile:
 
 
 @dataclass(frozen=True, slots=True)
-class FoundTap:
-    """A function with `@tap` at the top level of a file."""
+class Found:
+    """A function with `@tap` or `@offer` at the top level of a file."""
 
     path: Path
     line: int
@@ -48,11 +48,12 @@ class FoundTap:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """`taps` are those that the main file holds or imports, `calls` every call of something imported as its dotted
-    name, its first argument where that is a text in quotes, and its place."""
+    """`taps` and `offers` are those that the main file holds or imports, `calls` every call of something imported as
+    its dotted name, its first argument where that is a text in quotes, and its place."""
 
     complaints: tuple[Complaint, ...]
-    taps: tuple[FoundTap, ...]
+    taps: tuple[Found, ...]
+    offers: tuple[Found, ...]
     calls: tuple[tuple[str, str | None, Path, int], ...]
 
 
@@ -83,7 +84,8 @@ def read_source(folder: Path, name: str) -> Source:
         if reason:
             complaints.append(Complaint(path, line, f"{called} is refused in the sandbox: {reason}."))
     complaints.sort(key=lambda complaint: (str(complaint.path), complaint.line))
-    return Source(tuple(complaints), tuple(_find_taps(files, main)), tuple(calls))
+    taps, offers = (tuple(_find_functions(files, main, decorator)) for decorator in ("tap", "offer"))
+    return Source(tuple(complaints), taps, offers, tuple(calls))
 
 
 def _read_names(tree: ast.Module) -> dict[str, str]:
@@ -96,7 +98,7 @@ def _read_names(tree: ast.Module) -> dict[str, str]:
         elif isinstance(part, ast.ImportFrom):
             for alias in part.names:
                 if alias.name == "*" and part.module in {SDK, f"{SDK}.prelude"}:
-                    names["tap"] = f"{SDK}.tap"
+                    names |= {name: f"{SDK}.{name}" for name in ("tap", "offer", "user", "variables")}
                 else:
                     names[alias.asname or alias.name] = f"{part.module}.{alias.name}"
     return names
@@ -158,41 +160,50 @@ def _find_absence(module: str, own: set[str]) -> str | None:
 
 def _check_taps(file: SourceFile) -> Iterator[Complaint]:
     top = {id(part) for part in file.tree.body}
+    known = {tap.function: tap.arguments.split(", ") for tap in TAPS}
     for part in ast.walk(file.tree):
-        if isinstance(part, _FUNCTIONS) and any(_is_tap(file, d) for d in part.decorator_list):
-            mistake = _find_tap_mistake(file, part, at_top=id(part) in top)
-            if mistake:
-                yield Complaint(file.path, part.lineno, mistake)
+        if not isinstance(part, _FUNCTIONS):
+            continue
+        used = {name for name in ("tap", "offer") for d in part.decorator_list if _is_from_sdk(file, d, name)}
+        mistake = None
+        if used and any(isinstance(d, ast.Call) for d in part.decorator_list):
+            mistake = f"@{min(used)} is written without brackets."
+        elif used and id(part) not in top:
+            mistake = (
+                f"{part.name} is no tap where it stands: a tap is a function at the top level of a file."
+            )
+        elif "tap" in used and part.name not in known:
+            mistake = _suggest_tap(part.name, known)
+        elif used:
+            mistake = _find_signature_mistake(part, known[part.name] if "tap" in used else ["data", "ctx"])
+        if mistake:
+            yield Complaint(file.path, part.lineno, mistake)
 
 
-def _find_tap_mistake(file: SourceFile, function: _FunctionDef, *, at_top: bool) -> str | None:
-    name = function.name
-    if any(isinstance(d, ast.Call) and _is_tap(file, d) for d in function.decorator_list):
-        return "@tap is written without brackets."
-    if not at_top:
-        return f"{name} is no tap where it stands: a tap is a function at the top level of a file."
-    known = {tap.function: tap for tap in TAPS}
-    tap = known.get(name)
-    if tap is None:
-        near = get_close_matches(name.removeprefix("tap_"), known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"the taps are {', '.join(known)}."
-        return f"there is no tap for a function {name}; {hint}"
+def _suggest_tap(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name.removeprefix("tap_"), known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"the taps are {', '.join(known)}."
+    return f"there is no tap for a function {name}; {hint}"
+
+
+def _find_signature_mistake(function: _FunctionDef, known: Sequence[str]) -> str | None:
+    name, every = function.name, ", ".join(known)
     if isinstance(function, ast.AsyncFunctionDef):
-        return f"{name} is async, but the kernel waits for no coroutine: write `def {tap.signature}`."
+        return f"{name} is async, but the kernel waits for no coroutine: write `def {name}({every})`."
     arguments = function.args
-    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-    every += [a for a in (arguments.vararg, arguments.kwarg) if a is not None]
-    unknown = [a.arg for a in every if a.arg not in tap.arguments.split(", ")]
+    wanted = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    wanted += [a for a in (arguments.vararg, arguments.kwarg) if a is not None]
+    unknown = [a.arg for a in wanted if a.arg not in known]
     if unknown:
-        return f"{name} asks for {unknown[0]}, but this tap has: {tap.arguments}."
+        return f"{name} asks for {unknown[0]}, but this tap has: {every}."
     if arguments.posonlyargs:
         return f"{name} takes {arguments.posonlyargs[0].arg} by its place, but is handed it by its name."
     return None
 
 
-def _is_tap(file: SourceFile, decorator: ast.expr) -> bool:
-    called = decorator.func if isinstance(decorator, ast.Call) else decorator
-    return _name_call(file, called) in {f"{SDK}.tap", f"{SDK}.taps.tap", f"{SDK}.prelude.tap"}
+def _is_from_sdk(file: SourceFile, decorator: ast.expr, name: str) -> bool:
+    called = _name_call(file, decorator.func if isinstance(decorator, ast.Call) else decorator)
+    return called is not None and called.startswith(f"{SDK}.") and called.endswith(f".{name}")
 
 
 def _name_call(file: SourceFile, called: ast.expr) -> str | None:
@@ -220,7 +231,7 @@ def _list_calls(file: SourceFile) -> Iterator[tuple[str, str | None, Path, int]]
                 yield called, text, file.path, part.lineno
 
 
-def _find_taps(files: Sequence[SourceFile], main: Path) -> Iterator[FoundTap]:
+def _find_functions(files: Sequence[SourceFile], main: Path, decorator: str) -> Iterator[Found]:
     """Those of the main file, and those that it imports from other files of the plugin."""
     imported: Mapping[str, str] = next((file.names for file in files if file.path == main), {})
     stars = {
@@ -233,7 +244,8 @@ def _find_taps(files: Sequence[SourceFile], main: Path) -> Iterator[FoundTap]:
     for file in files:
         module = ".".join(file.path.relative_to(main.parent).with_suffix("").parts)
         for part in file.tree.body:
-            if not isinstance(part, _FUNCTIONS) or not any(_is_tap(file, d) for d in part.decorator_list):
+            if not isinstance(part, _FUNCTIONS):
                 continue
-            if file.path == main or module in stars or f"{module}.{part.name}" in imported.values():
-                yield FoundTap(file.path, part.lineno, part.name)
+            is_here = file.path == main or module in stars or f"{module}.{part.name}" in imported.values()
+            if is_here and any(_is_from_sdk(file, d, decorator) for d in part.decorator_list):
+                yield Found(file.path, part.lineno, part.name)

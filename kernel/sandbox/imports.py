@@ -91,7 +91,8 @@ class Guest(ABC):
         self.cost += cost
         if self.cost <= self.cost_limit:
             return True
-        self.refusal = "made more host calls than one tap may make"
+        most = self.cost_limit // PLAIN_CALLS_PER_CALL
+        self.refusal = f"made more host calls than one tap may make: {most}, unless [budgets] host_calls says less"
         return False
 
 
