@@ -18,6 +18,7 @@ from kernel.app.jobs import jobs
 from kernel.app.open import open_kernel
 from kernel.app.people import role, user
 from kernel.app.plugin_commands import check, new, run_tests
+from kernel.app.plugins import disable, enable, install, list_command, uninstall, upgrade
 from kernel.app.prepare import build_administrator_context, build_plugins, prepare_site
 from kernel.app.processes import Processes, open_listener
 from kernel.config import Config, read_config
@@ -87,9 +88,9 @@ def seed() -> None:
     click.echo(f"{with_kernel(work)} demo items stand.")
 
 
-@main.group(commands=[new, check, run_tests])
+@main.group(commands=[new, check, run_tests, list_command, install, enable, disable, upgrade, uninstall])
 def plugin() -> None:
-    """Make, check, test, build and list plugins."""
+    """Make, check, test, build, install and list plugins."""
 
 
 @plugin.command("build")
@@ -97,19 +98,6 @@ def plugin() -> None:
 def plugin_build(names: tuple[str, ...]) -> None:
     """Compile plugins to components; without a NAME all of them. Only what changed is built."""
     build_plugins(read_config(os.environ), click.echo, only=names)
-
-
-@plugin.command("list")
-def plugin_list() -> None:
-    """Show the plugins of this site and what is wrong with any."""
-
-    async def work(rt: Runtime) -> None:
-        for manifest in rt.plugins.manifests:
-            click.echo(f"{manifest.name} {manifest.version}  {manifest.description}")
-        for failure in rt.plugins.failures:
-            click.echo(f"{failure.plugin}: {' '.join(failure.problems)}")
-
-    with_kernel(work)
 
 
 async def _run(config: Config, *, demo: bool) -> None:

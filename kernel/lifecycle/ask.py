@@ -1,0 +1,81 @@
+"""Asks for a change of the plugins from a command, and sees it through where no worker runs."""
+
+import asyncio
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+from kernel.context import Context
+from kernel.errors import BadInput
+from kernel.jobs import CHANGE_PLUGIN, ChangePlugin
+from kernel.ledger.attempt import Attempts
+from kernel.ledger.model import Job, JobStatus
+from kernel.ledger.submit import submit_job
+from kernel.ledger.wait import wait_for_job
+from kernel.lifecycle.change import run_change_plugin
+from kernel.lifecycle.source import Source, read_source, submit_install
+from kernel.plugin.model import get_ceilings
+from kernel.plugin.store import select_installed
+from kernel.runtime import Runtime
+
+# A worker may be on the same job, or on one that comes before it.
+_TRY_AGAIN_S: Final = 1.0
+_TRIES: Final = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`notes` are things to know about a change that was made, one sentence each."""
+
+    is_enabled: bool
+    notes: tuple[str, ...]
+
+
+async def install_source(
+    rt: Runtime, ctx: Context, source: Source, *, enables: bool = True, dedupe_key: str | None = None
+) -> Answer:
+    """A new plugin, or another version of one. Raises BadInput with what is wrong, and then nothing was changed."""
+    return await _see_through(
+        rt, await submit_install(rt, ctx, source, enables=enables, dedupe_key=dedupe_key)
+    )
+
+
+async def change_plugin(rt: Runtime, ctx: Context, change: ChangePlugin) -> Answer:
+    """Raises BadInput with what is wrong, and then nothing was changed."""
+    return await _see_through(rt, await submit_job(rt.ledger, ctx, CHANGE_PLUGIN, change))
+
+
+async def put_into_effect(rt: Runtime, ctx: Context, name: str) -> Answer:
+    """What stands in the folder of plugins now is what the site runs when this returns. Raises BadInput, NotFound,
+    ConfigError, PluginError."""
+    source = await asyncio.to_thread(read_source, rt.config.plugins_dir, name, get_ceilings(rt.config))
+    answer = await install_source(rt, ctx, source)
+    if answer.is_enabled:
+        return answer
+    return await change_plugin(rt, ctx, ChangePlugin("enable", name))
+
+
+async def is_installed(rt: Runtime, name: str) -> bool:
+    async with rt.db.acquire() as conn:
+        return any(row.name == name for row in await select_installed(conn))
+
+
+async def _see_through(rt: Runtime, job_id: UUID) -> Answer:
+    """This process works on the job itself when nobody else does."""
+    attempts = Attempts(rt.ledger, {CHANGE_PLUGIN.name: (CHANGE_PLUGIN, partial(run_change_plugin, rt))})
+    for _ in range(_TRIES):
+        await attempts.make(job_id)
+        job = await wait_for_job(rt.ledger, job_id, _TRY_AGAIN_S)
+        if job.is_finished:
+            return _read_answer(job)
+    raise BadInput(f"Job {job_id} is not finished yet; look at it with `trovato jobs show {job_id}`.")
+
+
+def _read_answer(job: Job) -> Answer:
+    result = job.result or {}
+    if job.status is not JobStatus.DONE:
+        raise BadInput(str((job.error or {}).get("message") or f"Job {job.id} was {job.status}."))
+    if result.get("outcome") != "done":
+        raise BadInput(str(result.get("message")))
+    return Answer(bool(result["enabled"]), tuple(result["notes"]))

@@ -1,0 +1,108 @@
+"""What there is to say of every plugin: installed, enabled, on offer, in another version, or broken."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from kernel.errors import ConfigError
+from kernel.lifecycle.compare import list_new_wishes, list_wishes
+from kernel.plugin.manifest import parse_manifest
+from kernel.plugin.model import Installed, Manifest, get_ceilings
+from kernel.plugin.scan import Scan, scan_plugins
+from kernel.plugin.store import select_installed
+from kernel.runtime import Runtime
+
+State = Literal["enabled", "disabled", "offered", "broken"]
+
+
+@dataclass(frozen=True, slots=True)
+class PluginLine:
+    """`offered` is another version that stands in the folder, "" for none; `problems` are sentences. `manifest` is what
+    is installed, else what is on offer; None when it cannot be read."""
+
+    name: str
+    state: State
+    version: str
+    offered: str
+    description: str
+    problems: tuple[str, ...]
+    wishes: tuple[str, ...]
+    new_wishes: tuple[str, ...]
+    manifest: Manifest | None
+    changed: datetime | None
+
+    @property
+    def is_installed(self) -> bool:
+        return self.state != "offered"
+
+
+async def list_plugins(rt: Runtime) -> tuple[PluginLine, ...]:
+    """By name: those that are installed, and those that the folder of plugins offers."""
+    scan = await asyncio.to_thread(scan_plugins, rt.config.plugins_dir, get_ceilings(rt.config))
+    async with rt.db.acquire() as conn:
+        installed = await select_installed(conn)
+    return build_lines(rt, installed, scan)
+
+
+async def find_installed(rt: Runtime, name: str) -> Manifest | None:
+    """What the installed version declares; None for one that is not installed, or cannot be read any more."""
+    async with rt.db.acquire() as conn:
+        installed = await select_installed(conn)
+    row = next((row for row in installed if row.name == name), None)
+    return _read(rt, row)[0] if row is not None else None
+
+
+def build_lines(rt: Runtime, installed: Iterable[Installed], scan: Scan) -> tuple[PluginLine, ...]:
+    offers = {manifest.name: manifest for manifest in scan.manifests}
+    broken = {failure.plugin: failure.problems for failure in scan.failures}
+    lines = {row.name: _describe_installed(rt, row, offers.get(row.name)) for row in installed}
+    for name in {*offers, *broken} - set(lines):
+        lines[name] = _describe_offer(name, offers.get(name), broken.get(name, ()))
+    return tuple(lines[name] for name in sorted(lines))
+
+
+def _describe_installed(rt: Runtime, row: Installed, offer: Manifest | None) -> PluginLine:
+    manifest, problems = _read(rt, row)
+    plugins = rt.plugins
+    problems += next((f.problems for f in plugins.failures if f.plugin == row.name), ())
+    state: State = "disabled"
+    if row.is_enabled:
+        state = "enabled" if row.name in plugins.names else "broken"
+    is_other = offer is not None and offer.version != row.version
+    return PluginLine(
+        row.name,
+        state,
+        row.version,
+        offer.version if offer is not None and is_other else "",
+        manifest.description if manifest else "",
+        problems,
+        list_wishes(manifest) if manifest else (),
+        list_new_wishes(manifest, offer) if offer is not None and is_other else (),
+        manifest,
+        row.changed,
+    )
+
+
+def _describe_offer(name: str, offer: Manifest | None, problems: tuple[str, ...]) -> PluginLine:
+    return PluginLine(
+        name,
+        "offered",
+        offer.version if offer else "",
+        "",
+        offer.description if offer else "",
+        problems,
+        list_wishes(offer) if offer else (),
+        list_wishes(offer) if offer else (),
+        offer,
+        None,
+    )
+
+
+def _read(rt: Runtime, row: Installed) -> tuple[Manifest | None, tuple[str, ...]]:
+    place = rt.config.plugins_dir / row.name / f"{row.name}.info.toml"
+    try:
+        return parse_manifest(row.manifest, place, get_ceilings(rt.config)), ()
+    except ConfigError as error:
+        return None, tuple(error.problems)
