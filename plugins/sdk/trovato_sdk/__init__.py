@@ -1,6 +1,7 @@
 """Everything that the author of a plugin needs: `from trovato_sdk import tap, Item, container, markup`."""
 
-from trovato_sdk import http, items, log, plugins, queues, request_context, user, variables
+from trovato_sdk import db, http, items, log, plugins, queues, request_context, user, variables
+from trovato_sdk.db import DbError, all_of, any_of
 from trovato_sdk.definitions import (
     AccessResult,
     ContentTypeDefinition,
@@ -19,6 +20,7 @@ from trovato_sdk.plugins import CallError
 from trovato_sdk.queues import PushError
 from trovato_sdk.render import RenderElement, container, image, link, list_, markup, table
 from trovato_sdk.taps import PageRequest, TapContext, tap
+from trovato_sdk.variables import VariableError
 from trovato_sdk.version import SDK_VERSION
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "AccessResult",
     "CallError",
     "ContentTypeDefinition",
+    "DbError",
     "FetchError",
     "Field",
     "FieldDefinition",
@@ -44,7 +47,11 @@ __all__ = [
     "Response",
     "Saved",
     "TapContext",
+    "VariableError",
+    "all_of",
+    "any_of",
     "container",
+    "db",
     "http",
     "image",
     "items",

@@ -33,6 +33,14 @@ class RequestContextApi(Protocol):
 
 class VariablesApi(Protocol):
     def get(self, name: str, default: str) -> str: ...
+    def set(self, name: str, value: str) -> bool: ...
+
+
+class DbApi(Protocol):
+    def select(self, query_json: str) -> str: ...
+    def insert(self, table: str, data_json: str) -> str: ...
+    def update(self, query_json: str) -> str: ...
+    def delete(self, query_json: str) -> str: ...
 
 
 class PluginApi(Protocol):
@@ -61,6 +69,8 @@ class Kernel(Protocol):
     def user_api(self) -> UserApi: ...
     @property
     def request_context(self) -> RequestContextApi: ...
+    @property
+    def db(self) -> DbApi: ...
     @property
     def variables(self) -> VariablesApi: ...
     @property
@@ -98,6 +108,7 @@ if TYPE_CHECKING:
 
         value: str
 
+    db: DbApi
     http_api: HttpApi
     item_api: ItemApi
     logging: LoggingApi
@@ -111,6 +122,7 @@ else:
     try:
         from componentize_py_types import Err
         from wit_world.imports import (
+            db,
             http_api,
             item_api,
             logging,
@@ -127,6 +139,7 @@ else:
                 super().__init__(value)
                 self.value = value
 
+        db = _StandIn("db")
         http_api = _StandIn("http_api")
         item_api = _StandIn("item_api")
         logging = _StandIn("logging")

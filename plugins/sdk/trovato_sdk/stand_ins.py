@@ -102,6 +102,10 @@ class Variables:
     def get(self, name: str, default: str) -> str:
         return self._values.get(name, default)
 
+    def set(self, name: str, value: str) -> bool:
+        self._values[name] = value
+        return True
+
 
 class Queues:
     """The plugin's own queues; what is pushed is kept for the test to look at."""

@@ -11,7 +11,7 @@ from datetime import datetime
 from types import ModuleType, TracebackType
 from typing import Any, Final, Self
 
-from trovato_sdk import stand_ins, stand_ins_calls
+from trovato_sdk import mock_db, stand_ins, stand_ins_calls
 from trovato_sdk.dispatch import Plugin
 from trovato_sdk.functions import FUNCTION_PREFIX
 from trovato_sdk.item import ItemData
@@ -26,7 +26,10 @@ class TestKernel:
 
     A test puts into `stored` the items that can be loaded, by id, into `answers` what other servers answer, as
     `{(method, url): (status, headers, body)}`, and into `functions` those of other plugins, as `{(plugin, name):
-    function}`. `saved` and `fetched` are what the plugin saved, and what it asked of others."""
+    function}`. `saved` and `fetched` are what the plugin saved, and what it asked of others.
+
+    `tables` are the plugin's own, by name with their columns as in the manifest; `rows` is what stands in them, by
+    table and id, and `set_variables` the variables."""
 
     __test__ = False  # the name is for people; pytest is not to collect it
 
@@ -38,6 +41,7 @@ class TestKernel:
         variables: Mapping[str, str] | None = None,
         plugins: Iterable[str] = (),
         queues: Iterable[str] = (),
+        tables: Mapping[str, mock_db.Columns] | None = None,
     ) -> None:
         self.shared: dict[str, str] = {}
         self.messages: list[tuple[str, str]] = []
@@ -53,7 +57,10 @@ class TestKernel:
         self.http_api = stand_ins_calls.Servers(self.answers, self.fetched)
         self.user_api = stand_ins.User(user_id, frozenset(permissions))
         self.request_context = stand_ins.RequestContext(self.shared)
-        self.variables = stand_ins.Variables(dict(variables or {}))
+        self.set_variables = dict(variables or {})
+        self.variables = stand_ins.Variables(self.set_variables)
+        self.rows: dict[str, dict[str, dict[str, Any]]] = {}
+        self.db = mock_db.Tables(tables or {}, self.rows)
         self.plugin_api = stand_ins_calls.OtherPlugins(frozenset(plugins), self.functions)
         self.queue_api = stand_ins.Queues(frozenset(queues), self.pushed)
         self.logging = stand_ins.Log(self.messages)
