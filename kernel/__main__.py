@@ -17,7 +17,7 @@ from kernel.app.cron import cron
 from kernel.app.jobs import jobs
 from kernel.app.open import open_kernel
 from kernel.app.people import role, user
-from kernel.app.plugin_commands import check, new, run_tests
+from kernel.app.plugin_commands import check, dev, new, run_tests
 from kernel.app.plugins import disable, enable, install, list_command, uninstall, upgrade
 from kernel.app.prepare import build_administrator_context, build_plugins, prepare_site
 from kernel.app.processes import Processes, open_listener
@@ -88,7 +88,7 @@ def seed() -> None:
     click.echo(f"{with_kernel(work)} demo items stand.")
 
 
-@main.group(commands=[new, check, run_tests, list_command, install, enable, disable, upgrade, uninstall])
+@main.group(commands=[new, check, run_tests, dev, list_command, install, enable, disable, upgrade, uninstall])
 def plugin() -> None:
     """Make, check, test, build, install and list plugins."""
 

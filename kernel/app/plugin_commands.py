@@ -1,6 +1,8 @@
-"""The commands of `trovato plugin` for authors: make a plugin, check it, run its own tests."""
+"""The commands of `trovato plugin` for authors: make a plugin, check it, run its own tests, develop it."""
 
+import asyncio
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -9,11 +11,15 @@ from pathlib import Path
 
 import click
 
+from kernel.app.command import with_kernel
 from kernel.app.plugin_check import check_plugin, describe_artefact, find_plugin_folder
 from kernel.app.plugin_new import make_plugin
+from kernel.app.plugin_watch import watch_plugin
+from kernel.app.prepare import build_administrator_context
 from kernel.config import read_config
 from kernel.errors import NotFound
-from kernel.plugin.model import Budgets
+from kernel.plugin.model import get_ceilings
+from kernel.runtime import Runtime
 from kernel.sandbox.build import SDK_FOLDER
 
 
@@ -34,8 +40,7 @@ def check(place: str) -> None:
     """Say what is wrong with a plugin, without building or running it."""
     config = read_config(os.environ)
     folder = find_plugin_folder(config.plugins_dir, place)
-    ceilings = Budgets(cpu_ms=config.plugin_cpu_ms, memory_mb=config.plugin_memory_mb)
-    checked = check_plugin(folder, ceilings)
+    checked = check_plugin(folder, get_ceilings(config))
     for problem in checked.problems:
         click.echo(problem)
     artefact: Sequence[str] = ()
@@ -85,3 +90,31 @@ def run_tests(place: str, pytest_options: tuple[str, ...]) -> None:
         check=False,
     )
     raise SystemExit(finished.returncode)
+
+
+@click.command()
+@click.argument("name")
+def dev(name: str) -> None:
+    """Watch a plugin: each save is checked, built and in effect on the running site. It is installed for that, with
+    everything that its manifest asks for. Ctrl-C ends it."""
+    folder = find_plugin_folder(read_config(os.environ).plugins_dir, name)
+
+    async def work(rt: Runtime) -> None:
+        if folder.parent != rt.config.plugins_dir.resolve():
+            raise NotFound(
+                f"{folder} is not among the plugins of the site, which are in {rt.config.plugins_dir}."
+            )
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+        def report(text: str) -> None:
+            # Ctrl-C also reaches a build that is running, whose end is no news then.
+            if not stop.is_set():
+                click.echo(text)
+
+        report(f"Watching {folder}. Press Ctrl-C to stop.")
+        await watch_plugin(rt, await build_administrator_context(rt), folder.name, report, stop)
+        click.echo("Stopped.")
+
+    with_kernel(work)
