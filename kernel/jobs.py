@@ -95,13 +95,14 @@ class WorkPluginQueue:
     data: Any
 
 
-# `install` also puts another version in the place of the one that is there.
-PluginOperation = Literal["install", "enable", "disable", "uninstall"]
+# `offer` checks what was uploaded, for somebody to approve. `install` also puts another version in the place of the one
+# that is there; `forget` drops the tables of one that is gone.
+PluginOperation = Literal["offer", "install", "enable", "disable", "uninstall", "forget"]
 
 
 @dataclass(frozen=True, slots=True)
 class ChangePlugin:
-    """To install, `manifest` is the text that was approved and `sha256` the hash of an artefact that stands in
+    """To offer or install, `manifest` is the text that was approved and `sha256` the hash of an artefact that stands in
     `plugin_artefact`; `enables` says whether it is used at once (an installed one stays as it is). To uninstall,
     `deletes_data` says whether its tables and variables go too."""
 

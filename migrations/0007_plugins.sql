@@ -24,3 +24,12 @@ INSERT INTO plugin_generation (number) VALUES (1);
 
 -- An artefact does nothing before a worker installs it, so whoever asks for that brings it along.
 GRANT INSERT ON plugin_artefact TO trovato_web;
+
+-- Plugins that somebody uploaded, checked by a worker, and that wait for approval; the latest of each name.
+CREATE TABLE plugin_offer (
+    name      varchar(32) PRIMARY KEY,
+    version   text NOT NULL,
+    sha256    text NOT NULL REFERENCES plugin_artefact,
+    manifest  text NOT NULL,
+    created   timestamptz NOT NULL DEFAULT now()
+);

@@ -29,6 +29,7 @@ from web.routes import (
 from web.routes.admin import content, dashboard, tools, transfer
 from web.routes.admin import cron as admin_cron
 from web.routes.admin import jobs as admin_jobs
+from web.routes.admin import plugins as admin_plugins
 from web.transfer_forms import IMPORT_PATH
 from web.visit import cookie_name, open_visit
 
@@ -49,6 +50,7 @@ BLUEPRINTS: Final = (
     content.blueprint,
     tools.blueprint,
     transfer.blueprint,
+    admin_plugins.blueprint,
     # Last: it answers whatever path is left.
     plugin_pages.blueprint,
 )
@@ -67,7 +69,7 @@ SECURITY_HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 # Where a form has a file in it.
-UPLOAD_PATHS: Final = frozenset((IMPORT_PATH,))
+UPLOAD_PATHS: Final = frozenset((IMPORT_PATH, admin_plugins.UPLOAD_PATH))
 YEAR_S: Final = 31_536_000
 
 
@@ -104,7 +106,9 @@ def create_app(rt: Runtime, live: LiveStreams | None = None) -> Quart:
         if isinstance(mark, PageMark):
             mark.route = g.get("route") or (request.url_rule.rule if request.url_rule is not None else "none")
             if isinstance(response, PageResponse) and response.tags is not None:
-                mark.offer(response.tags, rt.config.cache_ttl_s)
+                longest_s = rt.config.cache_ttl_s
+                ttl_s = longest_s if response.ttl_s is None else min(longest_s, response.ttl_s)
+                mark.offer(response.tags, ttl_s)
         return response
 
     @app.teardown_request

@@ -2,6 +2,7 @@
 
 from time import perf_counter
 from typing import Any
+from uuid import UUID
 
 from quart import Response
 
@@ -9,6 +10,7 @@ from kernel.errors import Conflict, Forbidden, Invalid, TrovatoError, Unavailabl
 from kernel.jobs import JobKind
 from kernel.ledger.model import Job, JobStatus
 from kernel.ledger.wait import submit_and_wait as ledger_submit_and_wait
+from kernel.ledger.wait import wait_for_job
 from kernel.profile import note_time
 from web.respond import answer_json, redirect_after_change
 from web.visit import Visit
@@ -30,6 +32,11 @@ async def submit_and_wait(visit: Visit, kind: JobKind, payload: object, dedupe_k
         )
     finally:
         note_time("job", perf_counter() - started)
+
+
+async def wait_for_change(visit: Visit, job_id: UUID) -> Job:
+    """As `submit_and_wait`, for a job that was submitted another way."""
+    return await wait_for_job(visit.rt.ledger, job_id, visit.rt.config.save_wait_s)
 
 
 def answer_unfinished(job: Job, *, as_json: bool) -> Response:

@@ -7,12 +7,13 @@ from time import monotonic
 from typing import Any, Final
 
 from kernel.context import Context
-from kernel.errors import ConfigError, Unavailable
+from kernel.errors import ConfigError, PluginError, Unavailable
 from kernel.item_type.load import ITEM_TYPES_TAG
 from kernel.item_type.register import register_item_types
 from kernel.item_type.store import release_item_types
-from kernel.jobs import ChangePlugin
+from kernel.jobs import CHANGE_PLUGIN, ChangePlugin
 from kernel.ledger.run import Finish, JobRun
+from kernel.lifecycle.owner import open_owner
 from kernel.lifecycle.plan import Plan, RefusedError, find_broken, make_plan
 from kernel.log import get_logger
 from kernel.names import PAGES_TAG, PLUGINS_TAG
@@ -20,12 +21,15 @@ from kernel.plugin.live import PLUGIN_COMING, PLUGINS_CHANGED, PluginFollower
 from kernel.plugin.model import Installed, Manifest, PluginSet
 from kernel.plugin.store import (
     advance_generation,
+    delete_offer,
     delete_plugin,
     delete_variables,
     select_installed,
     update_plugin_status,
+    upsert_offer,
     upsert_plugin,
 )
+from kernel.plugin_data.store import apply_tables, drop_tables
 from kernel.runtime import Runtime
 from kernel.tap.catalogue import DISABLE, ENABLE, INSTALL, UNINSTALL, UPGRADE, Tap
 from kernel.tap.dispatch import dispatch
@@ -86,7 +90,13 @@ class _Change:
         name = self.wanted.plugin
         async with self.rt.db.acquire() as conn:
             installed = await select_installed(conn)
-        manifest = self._read_manifest() if self.wanted.operation == "install" else None
+        manifest = self._read_manifest() if self.wanted.manifest else None
+        if manifest is not None and self.wanted.operation == "offer":
+            await self._offer(manifest)
+            return
+        if self.wanted.operation == "forget":
+            await self._forget(installed)
+            return
         plan = make_plan(self.wanted, installed, manifest.version if manifest else "")
         if plan.changes_nothing:
             await self._finish(plan, self.rt.plugins)
@@ -112,12 +122,30 @@ class _Change:
         except ConfigError as error:
             raise RefusedError(*error.problems) from None
 
+    async def _offer(self, manifest: Manifest) -> None:
+        """Compile what was uploaded, and see that it is what its manifest says. Nothing of it is asked for anything."""
+        try:
+            await self.follower.loader.check(manifest, self.wanted.sha256)
+        except PluginError as failure:
+            raise RefusedError(failure.message) from failure
+        name, version = manifest.name, manifest.version
+        async with self.run.finish() as finish:
+            await upsert_offer(
+                finish.conn,
+                name=name,
+                version=version,
+                sha256=self.wanted.sha256,
+                manifest=self.wanted.manifest,
+            )
+            finish.result = {"outcome": "done", "path": f"/admin/plugins/{name}", "title": name}
+
     async def _install(self, plan: Plan) -> PluginSet:
         """Also to enable what is installed: it is tried as it will run, and told."""
         name, before = self.wanted.plugin, plan.before
         trial = await self._load(plan.trial)
         if name not in trial.names:
             raise RefusedError(*_list_problems(trial, name))
+        await self._change_tables(next(m for m in trial.manifests if m.name == name))
         if before is None:
             await self._tell(trial, INSTALL)
         elif before.version != plan.row.version:
@@ -145,12 +173,29 @@ class _Change:
         await self._tell(trial, UNINSTALL, may_fail=True, keeps_data=not self.wanted.deletes_data)
         return after
 
+    async def _change_tables(self, manifest: Manifest) -> None:
+        async with open_owner(self.rt.config) as conn:
+            try:
+                difference = await apply_tables(conn, manifest.name, manifest.may.tables)
+            except ConfigError as error:
+                raise RefusedError(*error.problems) from None
+        self.notes += difference.kept
+
+    async def _forget(self, installed: Sequence[Installed]) -> None:
+        """Not when somebody has installed it again meanwhile: then the rows are its again."""
+        name = self.wanted.plugin
+        if all(row.name != name for row in installed):
+            async with open_owner(self.rt.config) as conn:
+                await drop_tables(conn, name)
+        async with self.run.finish() as finish:
+            finish.result = {"outcome": "done", "path": "/admin/plugins", "title": name}
+
     async def _load(self, rows: Sequence[Installed]) -> PluginSet:
         return await self.follower.loader.load(rows, self.rt.plugins.generation)
 
     async def _tell(self, plugins: PluginSet, tap: Tap, *, may_fail: bool = False, **values: Any) -> None:
         """Raises RefusedError for a plugin that fails, unless it may: then it is a note."""
-        async with TapScope(plugins, self.ctx, job_id=self.run.job.id) as scope:
+        async with TapScope(plugins, self.ctx, job_id=self.run.job.id, effects=self.run.writes) as scope:
             dispatched = await dispatch(scope, tap, extra=values, plugin=self.wanted.plugin)
         for failure in dispatched.failures:
             if not may_fail:
@@ -191,6 +236,8 @@ class _Change:
             await release_item_types(conn, self.wanted.plugin)
             if self.wanted.deletes_data:
                 await delete_variables(conn, self.wanted.plugin)
+                # In a job of its own: what the plugin wrote just now still holds its tables.
+                finish.follow_up(CHANGE_PLUGIN, ChangePlugin("forget", self.wanted.plugin))
         elif self.wanted.operation == "install":
             await upsert_plugin(
                 conn,
@@ -200,6 +247,7 @@ class _Change:
                 sha256=row.sha256,
                 manifest=row.manifest,
             )
+            await delete_offer(conn, row.name)
         else:
             await update_plugin_status(conn, row.name, is_enabled=row.is_enabled)
         await advance_generation(conn)

@@ -9,9 +9,9 @@ from typing import Literal
 from kernel.errors import ConfigError
 from kernel.lifecycle.compare import list_new_wishes, list_wishes
 from kernel.plugin.manifest import parse_manifest
-from kernel.plugin.model import Installed, Manifest, get_ceilings
+from kernel.plugin.model import Installed, Manifest, Offer, get_ceilings
 from kernel.plugin.scan import Scan, scan_plugins
-from kernel.plugin.store import select_installed
+from kernel.plugin.store import select_installed, select_offers
 from kernel.runtime import Runtime
 
 State = Literal["enabled", "disabled", "offered", "broken"]
@@ -43,7 +43,8 @@ async def list_plugins(rt: Runtime) -> tuple[PluginLine, ...]:
     scan = await asyncio.to_thread(scan_plugins, rt.config.plugins_dir, get_ceilings(rt.config))
     async with rt.db.acquire() as conn:
         installed = await select_installed(conn)
-    return build_lines(rt, installed, scan)
+        uploaded = await select_offers(conn)
+    return build_lines(rt, installed, uploaded, scan)
 
 
 async def find_installed(rt: Runtime, name: str) -> Manifest | None:
@@ -54,9 +55,18 @@ async def find_installed(rt: Runtime, name: str) -> Manifest | None:
     return _read(rt, row)[0] if row is not None else None
 
 
-def build_lines(rt: Runtime, installed: Iterable[Installed], scan: Scan) -> tuple[PluginLine, ...]:
+def build_lines(
+    rt: Runtime, installed: Iterable[Installed], uploaded: Iterable[Offer], scan: Scan
+) -> tuple[PluginLine, ...]:
+    """What was uploaded comes before what the folder holds."""
     offers = {manifest.name: manifest for manifest in scan.manifests}
     broken = {failure.plugin: failure.problems for failure in scan.failures}
+    for offer in uploaded:
+        manifest, problems = _read(rt, offer)
+        if manifest is not None:
+            offers[offer.name] = manifest
+        else:
+            broken[offer.name] = problems
     lines = {row.name: _describe_installed(rt, row, offers.get(row.name)) for row in installed}
     for name in {*offers, *broken} - set(lines):
         lines[name] = _describe_offer(name, offers.get(name), broken.get(name, ()))
@@ -100,7 +110,7 @@ def _describe_offer(name: str, offer: Manifest | None, problems: tuple[str, ...]
     )
 
 
-def _read(rt: Runtime, row: Installed) -> tuple[Manifest | None, tuple[str, ...]]:
+def _read(rt: Runtime, row: Installed | Offer) -> tuple[Manifest | None, tuple[str, ...]]:
     place = rt.config.plugins_dir / row.name / f"{row.name}.info.toml"
     try:
         return parse_manifest(row.manifest, place, get_ceilings(rt.config)), ()

@@ -11,11 +11,11 @@ from uuid import UUID
 from kernel.context import Context
 from kernel.db.pool import Connection
 from kernel.errors import NotFound, PluginError
-from kernel.jobs import CHANGE_PLUGIN, ChangePlugin
+from kernel.jobs import CHANGE_PLUGIN, ChangePlugin, PluginOperation
 from kernel.ledger.submit import submit_job
 from kernel.plugin.manifest import parse_manifest, read_manifest_text
-from kernel.plugin.model import Budgets, Manifest
-from kernel.plugin.store import deflate_artefact, has_artefact, insert_artefact
+from kernel.plugin.model import Budgets, Manifest, get_ceilings
+from kernel.plugin.store import deflate_artefact, has_artefact, insert_artefact, select_offers
 from kernel.runtime import Runtime
 
 # A plugin in Python has 18 MB, nearly all of it the interpreter.
@@ -24,6 +24,8 @@ WASM_MAX: Final = 64 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Source:
+    """`wasm` is empty where the database has the artefact already."""
+
     manifest: Manifest
     text: str
     wasm: bytes
@@ -58,13 +60,47 @@ async def submit_install(
     rt: Runtime, ctx: Context, source: Source, *, enables: bool, dedupe_key: str | None = None
 ) -> UUID:
     """The id of the job. The artefact goes into the database with it, where every machine finds it."""
-    change = ChangePlugin("install", source.manifest.name, source.sha256, source.text, enables=enables)
+    return await _submit(rt, ctx, "install", source, enables=enables, dedupe_key=dedupe_key)
+
+
+async def submit_offer(rt: Runtime, ctx: Context, source: Source) -> UUID:
+    """The id of the job that checks what somebody uploaded, for somebody to approve."""
+    return await _submit(rt, ctx, "offer", source)
+
+
+async def find_offered(rt: Runtime, name: str) -> Source | None:
+    """What can be installed under that name: what was uploaded, else what the folder of plugins holds. Raises
+    ConfigError or PluginError for what stands there and is not whole."""
+    async with rt.db.acquire() as conn:
+        offers = await select_offers(conn)
+    ceilings = get_ceilings(rt.config)
+    for offer in offers:
+        if offer.name == name:
+            place = rt.config.plugins_dir / name / f"{name}.info.toml"
+            manifest = parse_manifest(offer.manifest, place, ceilings)
+            return Source(manifest, offer.manifest, b"", offer.sha256)
+    try:
+        return await asyncio.to_thread(read_source, rt.config.plugins_dir, name, ceilings)
+    except NotFound:
+        return None
+
+
+async def _submit(
+    rt: Runtime,
+    ctx: Context,
+    operation: PluginOperation,
+    source: Source,
+    *,
+    enables: bool = False,
+    dedupe_key: str | None = None,
+) -> UUID:
+    change = ChangePlugin(operation, source.manifest.name, source.sha256, source.text, enables=enables)
     return await submit_job(
-        rt.ledger, ctx, CHANGE_PLUGIN, change, dedupe_key=dedupe_key, also=await bring_artefact(rt, source)
+        rt.ledger, ctx, CHANGE_PLUGIN, change, dedupe_key=dedupe_key, also=await _bring_artefact(rt, source)
     )
 
 
-async def bring_artefact(rt: Runtime, source: Source) -> Callable[[Connection, UUID], Awaitable[None]]:
+async def _bring_artefact(rt: Runtime, source: Source) -> Callable[[Connection, UUID], Awaitable[None]]:
     """What writes the artefact in the transaction that inserts its job; nothing where it is there already."""
     async with rt.db.acquire() as conn:
         is_there = await has_artefact(conn, source.sha256)

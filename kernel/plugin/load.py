@@ -79,10 +79,15 @@ async def load_plugins(
 
 async def _open(open_component: OpenComponent, manifest: Manifest) -> Component:
     component = await open_component(manifest)
+    check_component(manifest, component)
+    return component
+
+
+def check_component(manifest: Manifest, component: Component) -> None:
+    """Raises PluginError when it is not what the manifest says."""
     problem = check_description(manifest, component.description)
     if problem:
         raise PluginError(manifest.name, "stale-artefact", problem, is_whole=True)
-    return component
 
 
 def check_description(manifest: Manifest, description: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kernel.errors import ConfigError
 from kernel.plugin.artefacts import Artefacts
-from kernel.plugin.load import get_limits, load_plugins
+from kernel.plugin.load import check_component, get_limits, load_plugins
 from kernel.plugin.manifest import parse_manifest
 from kernel.plugin.model import Budgets, Installed, LoadFailure, Manifest, PluginSet
 from kernel.sandbox.sandbox import Component, Sandbox
@@ -38,6 +38,11 @@ class PluginLoader:
     async def prepare(self, name: str, sha256: str) -> None:
         """Have it compiled on this machine. Raises PluginError."""
         await self._sandbox.prepare(name, sha256, lambda: self._artefacts.find(name, sha256))
+
+    async def check(self, manifest: Manifest, sha256: str) -> None:
+        """Compile it and compare what it says about itself with its manifest. Raises PluginError."""
+        component = await self._open(_Key(manifest.name, sha256, manifest.budgets))
+        check_component(manifest, component)
 
     async def load(self, installed: Iterable[Installed], generation: int) -> PluginSet:
         """Those that are enabled. What cannot be loaded is left out and stands in the set's failures."""

@@ -66,6 +66,17 @@ class Installed:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """A row of `plugin_offer`."""
+
+    name: str
+    version: str
+    sha256: str
+    manifest: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class LoadFailure:
     """What is wrong with a plugin, each problem a sentence for whoever can mend it. It is left out altogether
     unless it stands in the set's manifests: then only what it declared is left out."""

@@ -4,7 +4,7 @@ import zlib
 from typing import Final
 
 from kernel.db.pool import Connection
-from kernel.plugin.model import Installed
+from kernel.plugin.model import Installed, Offer
 
 # Level 6 makes it a tenth smaller and takes three times as long.
 _DEFLATE_LEVEL: Final = 3
@@ -84,12 +84,37 @@ async def find_artefact(conn: Connection, sha256: str) -> bytes | None:
     return wasm
 
 
+async def select_offers(conn: Connection) -> tuple[Offer, ...]:
+    """By name: what was uploaded and waits for approval."""
+    rows = await conn.fetch("SELECT name, version, sha256, manifest, created FROM plugin_offer ORDER BY name")
+    return tuple(Offer(**row) for row in rows)
+
+
+async def upsert_offer(conn: Connection, *, name: str, version: str, sha256: str, manifest: str) -> None:
+    await conn.execute(
+        """
+        INSERT INTO plugin_offer (name, version, sha256, manifest) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (name) DO UPDATE SET version = excluded.version, sha256 = excluded.sha256,
+            manifest = excluded.manifest, created = now()
+        """,
+        name,
+        version,
+        sha256,
+        manifest,
+    )
+
+
+async def delete_offer(conn: Connection, name: str) -> None:
+    await conn.execute("DELETE FROM plugin_offer WHERE name = $1", name)
+
+
 async def delete_unused_artefacts(conn: Connection) -> int:
     """Those of which nothing installed is made any more, after a day: what waits for its job is younger."""
     status = await conn.execute(
         """
         DELETE FROM plugin_artefact
-        WHERE created < now() - interval '1 day' AND sha256 NOT IN (SELECT sha256 FROM system)
+        WHERE created < now() - interval '1 day'
+            AND sha256 NOT IN (SELECT sha256 FROM system UNION ALL SELECT sha256 FROM plugin_offer)
         """
     )
     return int(status.rpartition(" ")[2])

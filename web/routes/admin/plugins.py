@@ -1,0 +1,185 @@
+"""Which plugins the site runs, what each may do and brings, and the buttons that change it."""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from typing import Any, BinaryIO, Final, cast
+
+from quart import Blueprint, Response, request
+
+from kernel.errors import BadInput, ConfigError, Conflict, NotFound, PluginError
+from kernel.jobs import CHANGE_PLUGIN, ChangePlugin, PluginOperation
+from kernel.ledger.model import Job
+from kernel.lifecycle.change import ADMINISTER_PLUGINS
+from kernel.lifecycle.overview import PluginLine, list_plugins
+from kernel.lifecycle.source import Source, find_offered, make_source, submit_install, submit_offer
+from kernel.names import is_machine_name
+from kernel.plugin.manifest import parse_manifest
+from kernel.plugin.model import get_ceilings
+from web.guard import Submitted, changing_route
+from web.plugin_view import describe_plugin
+from web.respond import answer_json, redirect_after_change, show_page
+from web.visit import Visit, current_visit
+from web.work import answer_unfinished, read_result, submit_and_wait, wait_for_change
+
+blueprint = Blueprint("admin_plugins", __name__)
+
+PATH: Final = "/admin/plugins"
+UPLOAD_PATH: Final = f"{PATH}/upload"
+CHANGE_FORM: Final = "plugin_change"
+UPLOAD_FORM: Final = "plugin_upload"
+# A manifest of an honest plugin has a few hundred bytes.
+MANIFEST_MAX: Final = 64_000
+_DONE: Final = {
+    "install": "The plugin is installed.",
+    "enable": "The plugin is enabled.",
+    "disable": "The plugin is disabled. Its data stay.",
+    "uninstall": "The plugin is removed.",
+}
+
+
+def _may_administer(visit: Visit, _arguments: Mapping[str, Any]) -> None:
+    visit.require(ADMINISTER_PLUGINS)
+
+
+@blueprint.get(PATH)
+async def show_plugins() -> Response:
+    visit = current_visit()
+    visit.require(ADMINISTER_PLUGINS)
+    await visit.need_session()
+    lines = await list_plugins(visit.rt)
+    return await show_page(
+        "admin/plugins.html",
+        title="Plugins",
+        installed=[line for line in lines if line.is_installed],
+        offered=[line for line in lines if not line.is_installed],
+    )
+
+
+@blueprint.get(f"{PATH}/<name>")
+async def show_plugin(name: str) -> Response:
+    visit = current_visit()
+    visit.require(ADMINISTER_PLUGINS)
+    line = await _get_line(visit, name)
+    await visit.need_session()
+    offer = await _find_offer(visit, name) if line.state == "offered" or line.offered else None
+    return await show_page(
+        "admin/plugin.html",
+        title=name,
+        breadcrumbs=[("Plugins", PATH)],
+        line=line,
+        approved=_digest(offer) if offer is not None else "",
+        **describe_plugin(visit.rt.plugins, line),
+    )
+
+
+@changing_route(blueprint, f"{PATH}/<name>/change", form_id=CHANGE_FORM, access=_may_administer)
+async def change_plugin(
+    name: str, submitted: Submitted | None, document: Mapping[str, Any] | None
+) -> Response:
+    """`operation` is install, enable, disable or uninstall. To install, `approved` is the digest of what was shown;
+    with `deletes_data` a removed plugin's tables and settings go too."""
+    visit = current_visit()
+    values = document if submitted is None else {key: found[-1] for key, found in submitted.items()}
+    operation = (values or {}).get("operation")
+    if operation not in _DONE or not is_machine_name(name):
+        raise BadInput(f"`operation` must be one of {', '.join(_DONE)}, for a plugin by its machine name.")
+    if operation == "install":
+        job = await _install(visit, name, str((values or {}).get("approved", "")))
+    else:
+        deletes_data = bool((values or {}).get("deletes_data"))
+        change = ChangePlugin(cast("PluginOperation", operation), name, deletes_data=deletes_data)
+        job = await submit_and_wait(visit, CHANGE_PLUGIN, change, None)
+    return await _answer(visit, job, name, _DONE[operation], as_json=document is not None)
+
+
+@changing_route(blueprint, UPLOAD_PATH, form_id=UPLOAD_FORM, access=_may_administer)
+async def upload_plugin(submitted: Submitted | None, document: Mapping[str, Any] | None) -> Response:
+    """Nothing of it runs before a worker has checked and compiled it, and somebody has approved it."""
+    visit = current_visit()
+    if submitted is None or document is not None:
+        raise BadInput("Send the two files as a form (multipart/form-data).")
+    files = await request.files
+    manifest, wasm = files.get("manifest"), files.get("artefact")
+    if manifest is None or wasm is None or not manifest.filename or not wasm.filename:
+        return await _go_back(visit, "error", "Choose both files: the manifest and the artefact.", PATH)
+    try:
+        source = await _read_upload(
+            visit, cast(BinaryIO, manifest.stream), cast(BinaryIO, wasm.stream), manifest.filename
+        )
+    except (ConfigError, PluginError, BadInput) as error:
+        problems = error.problems if isinstance(error, ConfigError) else [error.message]
+        return await _go_back(visit, "error", " ".join(problems), PATH)
+    await visit.release()
+    job = await wait_for_change(visit, await submit_offer(visit.rt, visit.ctx, source))
+    text = "It is checked. Look at what it asks for, then install it."
+    return await _answer(visit, job, source.manifest.name, text, as_json=False)
+
+
+async def _install(visit: Visit, name: str, approved: str) -> Job:
+    offer = await _find_offer(visit, name)
+    if offer is None:
+        raise NotFound("There is no such plugin on offer.")
+    if approved != _digest(offer):
+        raise Conflict("The plugin changed since you looked at it. Look again at what it asks for.")
+    await visit.release()
+    return await wait_for_change(visit, await submit_install(visit.rt, visit.ctx, offer, enables=True))
+
+
+async def _find_offer(visit: Visit, name: str) -> Source | None:
+    """None also for one that cannot be installed as it is; the list says why."""
+    try:
+        return await find_offered(visit.rt, name)
+    except (ConfigError, PluginError):
+        return None
+
+
+async def _get_line(visit: Visit, name: str) -> PluginLine:
+    """Raises NotFound."""
+    line = next((line for line in await list_plugins(visit.rt) if line.name == name), None)
+    if line is None:
+        raise NotFound("There is no such plugin.")
+    return line
+
+
+def _digest(source: Source) -> str:
+    return hashlib.sha256(f"{source.sha256} {source.text}".encode()).hexdigest()
+
+
+async def _read_upload(visit: Visit, manifest: BinaryIO, wasm: BinaryIO, filename: str) -> Source:
+    """Raises ConfigError, PluginError, BadInput."""
+    data = await asyncio.to_thread(manifest.read, MANIFEST_MAX + 1)
+    if len(data) > MANIFEST_MAX:
+        raise BadInput(f"A manifest may have {MANIFEST_MAX:,} bytes.")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise BadInput("The manifest is not UTF-8.") from None
+    name = filename.rsplit("/", 1)[-1].removesuffix(".info.toml")
+    if not is_machine_name(name):
+        raise BadInput("The manifest's file must be named like its plugin: name.info.toml.")
+    rt = visit.rt
+    place = rt.config.plugins_dir / name / f"{name}.info.toml"
+    return make_source(
+        parse_manifest(text, place, get_ceilings(rt.config)), text, await asyncio.to_thread(wasm.read)
+    )
+
+
+async def _answer(visit: Visit, job: Job, name: str, text: str, *, as_json: bool) -> Response:
+    if not job.is_finished:
+        return answer_unfinished(job, as_json=as_json)
+    result = read_result(job)
+    is_done = result["outcome"] == "done"
+    message = " ".join((text, *result.get("notes", ()))) if is_done else str(result["message"])
+    if as_json:
+        return answer_json(
+            {"message": message, "enabled": result.get("enabled", False)}, 200 if is_done else 422
+        )
+    path = result["path"] if is_done else f"{PATH}/{name}"
+    return await _go_back(visit, "success" if is_done else "error", message, path)
+
+
+async def _go_back(visit: Visit, kind: str, text: str, path: str) -> Response:
+    if visit.session is not None:
+        await visit.sessions.add_flash(visit.session, kind, text)
+    return redirect_after_change(path)
