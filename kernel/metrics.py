@@ -91,6 +91,18 @@ CACHE_LOOKUPS: Final = Series(
     ("tier", "outcome"),
     "Cache lookups by tier (`page`, `local`, `shared`) and outcome (`hit`, `miss`).",
 )
+FRAGMENTS: Final = Series(
+    "trovato_fragments",
+    "counter",
+    ("plugin", "outcome"),
+    "Answers of plugins for pages: `hit` was kept from before, `made` was made and kept, `not_kept` made for once.",
+)
+WASM_TAKEN: Final = Series(
+    "trovato_wasm_instances_taken",
+    "counter",
+    ("plugin",),
+    "Plugin instances that a request or job took into use.",
+)
 JOB_SECONDS: Final = Series(
     "trovato_job_seconds",
     "histogram",
@@ -169,6 +181,8 @@ RECORDED: Final = (
     OUTBOUND_SECONDS,
     QUERY_SECONDS,
     CACHE_LOOKUPS,
+    FRAGMENTS,
+    WASM_TAKEN,
     JOB_SECONDS,
     JOB_PICKUP_SECONDS,
     PROCESSES,
@@ -230,6 +244,13 @@ class Metrics:
     def count_fetch(self, plugin: str, outcome: str, seconds: float) -> None:
         """`outcome` is "2xx" and the like, or the code that the plugin was answered."""
         self._child(OUTBOUND_SECONDS, plugin, outcome).observe(seconds)
+
+    def count_fragments(self, plugin: str, outcome: str, number: int) -> None:
+        """`outcome` is "hit", "made" or "not_kept"."""
+        self._child(FRAGMENTS, plugin, outcome).inc(number)
+
+    def count_instance(self, plugin: str) -> None:
+        self._child(WASM_TAKEN, plugin).inc()
 
     def count_job(self, kind: str, outcome: str, seconds: float) -> None:
         """One attempt; `kind` is a name of kernel.jobs."""

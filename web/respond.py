@@ -18,9 +18,11 @@ from web.visit import Visit, current_visit
 
 
 class PageResponse(Response):
-    """`tags`: what a page that any stranger may be given depends on; None for a page that is somebody's own."""
+    """`tags`: what a page that any stranger may be given depends on; None for a page that is somebody's own. `ttl_s` is
+    how long it can be true, None for until a tag is dropped."""
 
     tags: frozenset[str] | None = None
+    ttl_s: float | None = None
 
 
 def wants_json() -> bool:
@@ -71,9 +73,13 @@ async def show_page(
         **variables,
     )
     response = PageResponse(html, status, content_type="text/html; charset=utf-8")
-    if tags is not None and visit.session is None and not visit.is_token and not visit.has_gaps:
-        # The menu and every decision on the page depend on what strangers may do.
-        response.tags = frozenset({*tags, *visit.tags, PERMISSIONS_TAG})
+    parts = visit.witness.record
+    is_whole = not visit.has_gaps and not parts.obstacle
+    if tags is not None and visit.session is None and not visit.is_token and is_whole:
+        # The menu and every decision on the page depend on what strangers may do, and so do plugins that asked who is
+        # there: all strangers are one.
+        response.tags = frozenset({*tags, *visit.tags, *parts.tags, PERMISSIONS_TAG})
+        response.ttl_s = parts.ttl_s
     return response
 
 

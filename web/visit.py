@@ -16,22 +16,26 @@ from kernel.plugin_data.wishes import open_request_scope
 from kernel.runtime import Runtime
 from kernel.shared.session import Session, Sessions
 from kernel.tap.scope import TapScope
+from kernel.tap.witness import Witness
 from kernel.user.load import load_actor, load_anonymous
 from kernel.user.token import find_token_actor
 
 
 @dataclass(slots=True)
 class Visit:
-    """`tags` collects what the page shows; `has_gaps` is true when a plugin's part is missing from it."""
+    """`tags` collects what the page shows; `has_gaps` is true when a plugin's part is missing from it. `witness` knows
+    what the plugins' parts depend on. `generation` of the cache was current before anything was read."""
 
     rt: Runtime
     sessions: Sessions
     ctx: Context
     session: Session | None
     is_token: bool
+    generation: int
     tags: set[str] = field(default_factory=set)
     set_cookie: str | None = None
     has_gaps: bool = False
+    witness: Witness = field(default_factory=Witness)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _conn: "Connection | None" = None
     _scope: TapScope | None = None
@@ -49,7 +53,8 @@ class Visit:
     async def scope(self) -> TapScope:
         """The plugin instances of this request, each made when its first tap is due."""
         if self._scope is None:
-            self._scope = await self._stack.enter_async_context(open_request_scope(self.rt, self.ctx))
+            scope = open_request_scope(self.rt, self.ctx, self.generation, self.witness)
+            self._scope = await self._stack.enter_async_context(scope)
         return self._scope
 
     async def release(self) -> None:
@@ -101,13 +106,15 @@ async def open_visit(rt: Runtime, sessions: Sessions, request_id: str) -> Visit:
         if actor is None:
             raise LoginRequired("This API token is unknown or has expired.")
         await rt.cache.refresh()
+        generation = rt.cache.generation()
         ctx = Context(actor=actor, request_id=request_id)
-        return Visit(rt, sessions, ctx, None, is_token=True)
+        return Visit(rt, sessions, ctx, None, is_token=True, generation=generation)
     session: Session | None = None
     cookie = request.cookies.get(cookie_name(rt.config), "")
     if cookie:
-        session, generation = await sessions.load(cookie)
-        await rt.cache.observe(generation)
+        session, newest = await sessions.load(cookie)
+        await rt.cache.observe(newest)
+    generation = rt.cache.generation()
     if session is not None and session.user_id is not None:
         actor = await load_actor(rt, session.user_id)
     else:
@@ -118,4 +125,4 @@ async def open_visit(rt: Runtime, sessions: Sessions, request_id: str) -> Visit:
         request_id=request_id,
         session_key=session.key if session else None,
     )
-    return Visit(rt, sessions, ctx, session, is_token=False)
+    return Visit(rt, sessions, ctx, session, is_token=False, generation=generation)

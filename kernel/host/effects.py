@@ -49,7 +49,7 @@ def get_effects(state: PluginState) -> Effects:
     if effects is None:
         name = tap.function if tap is not None else "This tap"
         raise HostError("not-available", f"{name} says what the plugin brings, and may not write.")
-    state.record.note_obstacle("writes")
+    state.record.note_obstacle("it writes")
     return effects
 
 

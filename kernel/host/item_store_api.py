@@ -11,14 +11,14 @@ from kernel.form.item_form import LOG_MESSAGE_MAX
 from kernel.host.submit import go_deeper, make_dedupe_key
 from kernel.ids import parse_uuid, uuid7
 from kernel.item.access import may_change, may_create, may_view
-from kernel.item.model import Item, item_tag
+from kernel.item.model import Item
 from kernel.item.store import select_item
 from kernel.item.values import Checked, check_values
 from kernel.item_type.load import get_item_type
 from kernel.jobs import SAVE_ITEM, SaveItem
 from kernel.ledger.ledger import Ledger
 from kernel.ledger.submit import submit_job
-from kernel.names import LIVE
+from kernel.names import LIVE, item_tag
 from kernel.sandbox.host import HostError, HostFunction
 from kernel.tap.answers import read_field
 from kernel.tap.scope import PluginState

@@ -20,6 +20,7 @@ _NAME_SHOWN: Final = 64
 def list_queue_functions(ledger: Ledger) -> tuple[HostFunction, ...]:
     async def push(state: PluginState, queue: str, payload_json: str) -> str:
         """Another plugin's queue is none of the caller's. The same push by a job that is tried again is one push."""
+        state.record.note_obstacle("it puts work on a queue")
         plugin = state.plugin.name
         ctx = go_deeper(state, "push")
         if state.scope.registry.find_queue(plugin, queue) is None:

@@ -16,11 +16,19 @@ def list_request_context_functions() -> tuple[HostFunction, ...]:
 
 
 def get_shared(state: PluginState, key: str) -> str | None:
-    return state.scope.find_shared(key)
+    """With the value comes what the plugin that set it had learned. Nobody knows whether another request would find
+    the same, or anything, so what is made with it is not kept."""
+    state.record.note_obstacle("it reads what another plugin left in this request")
+    shared = state.scope.find_shared(key)
+    if shared is None:
+        return None
+    state.record.merge(shared.record)
+    return shared.value
 
 
 def set_shared(state: PluginState, key: str, value: str) -> bool:
-    """False when key or value is too long, or the pad is full."""
+    """False when key or value is too long, or the pad is full. An answer that was kept would leave nothing behind."""
+    state.record.note_obstacle("it leaves something for other plugins of this request")
     if not key or len(key) > KEY_MAX or len(value) > VALUE_MAX:
         return False
-    return state.scope.share(key, value)
+    return state.scope.share(key, value, state.record)

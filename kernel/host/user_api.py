@@ -20,6 +20,7 @@ def list_user_functions() -> tuple[HostFunction, ...]:
 
 def get_current_user_id(state: PluginState) -> str:
     """The nil UUID for somebody who is not logged in."""
+    state.record.note_user()
     return str(state.scope.ctx.actor.id)
 
 
@@ -32,4 +33,6 @@ def has_permission(state: PluginState, permission: str) -> bool:
             permission=permission[:255],
         )
         return False
-    return state.scope.ctx.actor.may(permission)
+    granted = state.scope.ctx.actor.may(permission)
+    state.record.note_permission(permission, granted)
+    return granted

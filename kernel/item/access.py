@@ -4,6 +4,7 @@ from typing import Literal
 
 from kernel.context import Actor
 from kernel.item.model import Item
+from kernel.names import ACCESS_CONTENT
 
 Operation = Literal["view", "edit", "delete"]
 
@@ -17,7 +18,7 @@ def may_see_unpublished(actor: Actor) -> bool:
 
 
 def may_view(actor: Actor, item: Item) -> bool:
-    if not actor.may("access content"):
+    if not actor.may(ACCESS_CONTENT):
         return False
     if item.is_published:
         return True

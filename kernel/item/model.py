@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from kernel.names import LIVE
+from kernel.names import LIVE, item_tag
 
 Fields = dict[str, dict[str, Any]]
 
@@ -60,10 +60,6 @@ class Item:
             "changed": self.changed.isoformat(),
             "fields": self.fields,
         }
-
-
-def item_tag(item_id: UUID) -> str:
-    return f"item:{item_id}"
 
 
 def list_tags(item_type: str) -> tuple[str, str]:

@@ -29,8 +29,10 @@ from kernel.runtime import Runtime
 from kernel.sandbox.host import HostError
 from kernel.tap.capability import Table
 from kernel.tap.effects import Wishes
+from kernel.tap.fragment import Fragments
 from kernel.tap.registry import TapRegistry
 from kernel.tap.scope import TapScope
+from kernel.tap.witness import Witness
 
 # Jobs of this kind in the whole site; a page that is asked for faster than its writes are done must not fill the disk.
 WAITING_MAX: Final = 10_000
@@ -51,11 +53,15 @@ class Applied:
 
 
 @asynccontextmanager
-async def open_request_scope(rt: Runtime, ctx: Context) -> AsyncIterator[TapScope]:
-    """For the taps of a request, which cannot write: what they ask to have written becomes a job at the end."""
+async def open_request_scope(
+    rt: Runtime, ctx: Context, generation: int, witness: Witness
+) -> AsyncIterator[TapScope]:
+    """For the taps of a request, which cannot write: what they ask to have written becomes a job at the end.
+    `generation` of the cache was current before anything was read for the request."""
     wishes = Wishes()
+    fragments = Fragments(rt.cache, ctx, rt.config.cache_ttl_s, generation)
     try:
-        async with TapScope(rt.plugins, ctx, effects=wishes) as scope:
+        async with TapScope(rt.plugins, ctx, effects=wishes, fragments=fragments, witness=witness) as scope:
             yield scope
     finally:
         if wishes.writes:

@@ -52,6 +52,7 @@ class Component:
 
         `state` is what the host functions that this instance calls are given.
         """
+        self.metrics.count_instance(self.name)
         return await self._pool.take(state)
 
     async def fill(self) -> None:

@@ -104,8 +104,8 @@ local function scores_of(key, text)
 end
 """
 
-# KEYS: state, entries. ARGV: generation known. Answers, for each entry, generation, ms to live, tags and value when it is
-# valid.
+# KEYS: state, entries. ARGV: generation known. Answers for each entry, when it is valid, generation, ms to live, tags
+# and value.
 GET = (
     _CHECK
     + """
@@ -126,8 +126,8 @@ return found
 """
 )
 
-# KEYS: state, entries. ARGV: generation before the data was read, longest time to live in µs; for each entry tags, ms to
-# live, value. Answers 1 for each that was kept. A reader slower than an entry may live is refused: the drops that it
+# KEYS: state, entries. ARGV: generation before the data was read, longest time to live in µs; for each entry tags, ms
+# to live, value. Answers 1 for each that was kept. A reader slower than an entry may live is refused: the drops that it
 # missed may be forgotten.
 PUT = (
     _CHECK

@@ -33,7 +33,8 @@ BACKGROUND_CPU_MS: Final = 1_000.0
 
 @dataclass(frozen=True, slots=True)
 class Tap:
-    """`read_answer` turns parsed JSON into the checked answer, or raises PluginDataError with a sentence.
+    """`read_answer` turns parsed JSON into the checked answer, or raises PluginDataError with a sentence. `is_kept`
+    says that an answer only shows something, so that it is kept for the same question.
 
     A call in a request has the plugin's own CPU budget; one in the background has `BACKGROUND_CPU_MS`, since
     nobody waits for it in a browser."""
@@ -46,6 +47,7 @@ class Tap:
     combine: Combine
     where: Where
     read_answer: Callable[[Any], Any] = field(compare=False)
+    is_kept: bool = False
 
     def __post_init__(self) -> None:
         if not self.name.startswith("tap_"):
@@ -139,6 +141,7 @@ ITEM_VIEW: Final = Tap(
     combine="collect",
     where="request",
     read_answer=read_trees,
+    is_kept=True,
 )
 ITEM_UPDATE_INDEX: Final = Tap(
     "tap_item_update_index",
@@ -179,6 +182,7 @@ PAGE: Final = Tap(
     combine="one",
     where="request",
     read_answer=read_page,
+    is_kept=True,
 )
 CRON: Final = Tap(
     "tap_cron",

@@ -11,10 +11,22 @@ from kernel.errors import PluginError, PluginFailure
 from kernel.log import get_logger
 from kernel.profile import note_time
 from kernel.tap.catalogue import Tap
+from kernel.tap.fragment import (
+    Kept,
+    build_item_key,
+    build_place,
+    build_place_key,
+    find_obstacle,
+    find_variance,
+    is_for_all,
+    tell_items,
+)
 from kernel.tap.handle import NOT_ASKED_FOR, HandledItem, ItemData, apply_change
+from kernel.tap.record import Record
 from kernel.tap.registry import Implementor
 from kernel.tap.scope import TapScope
 from kernel.tap.wire import PluginDataError, read_json
+from kernel.tap.witness import Outcome
 
 log = get_logger(__name__)
 
@@ -45,22 +57,30 @@ async def dispatch(
     extra: Mapping[str, Any] = _NOTHING,
     plugin: str | None = None,
     timeout_s: float | None = None,
+    told: Record | None = None,
 ) -> Dispatched:
     """`item` or `items` as the tap's payload asks (each as `Item.as_data` gives it), `extra` what stands
     beside them in the payload, `plugin` the one to ask where the tap asks one, `timeout_s` a time in
-    place of the tap's own. Never raises for what a plugin does."""
+    place of the tap's own, `told` what being asked with `extra` tells of the user. Never raises for what a plugin
+    does."""
     _check_call(tap, item, items, plugin)
-    call = _Call(scope, tap, [item] if item is not None else list(items or ()), extra, timeout_s)
+    given = [item] if item is not None else list(items or ())
+    call = _Call(scope, tap, given, extra, timeout_s=timeout_s, told=told)
+    asked = [
+        (implementor, wanted)
+        for implementor in scope.registry.get_implementors(tap)
+        if plugin in {None, implementor.plugin.name}
+        and ((wanted := call.select(implementor)) or not tap.takes_items)
+    ]
+    await call.recall(asked)
     answers: list[tuple[str, Any]] = []
-    for implementor in scope.registry.get_implementors(tap):
-        name = implementor.plugin.name
-        wanted = call.select(implementor)
-        if plugin not in {None, name} or (tap.takes_items and not wanted):
-            continue
+    for implementor, wanted in asked:
         try:
-            answers.append((name, await call.ask(implementor, wanted)))
+            answers.append((implementor.plugin.name, await call.ask(implementor, wanted)))
         except PluginError as failure:
             call.fail(failure)
+    if scope.fragments is not None:
+        await scope.fragments.flush()
     return Dispatched(tuple(answers), tuple(call.failures))
 
 
@@ -83,7 +103,9 @@ class _Call:
         tap: Tap,
         items: list[ItemData],
         extra: Mapping[str, Any],
+        *,
         timeout_s: float | None,
+        told: Record | None,
     ) -> None:
         self.scope = scope
         self.tap = tap
@@ -92,6 +114,10 @@ class _Call:
         self.timeout_s = timeout_s
         self.failures: list[PluginError] = []
         self._encoded: dict[tuple[int, frozenset[str] | None], bytes] = {}
+        # Of a page, everything that it is asked with.
+        self._place = build_place(extra) if tap.is_kept and not tap.takes_items else ""
+        self._told = told
+        self._kept: dict[str, Kept] = {}
 
     def select(self, implementor: Implementor) -> list[int]:
         return [index for index, item in enumerate(self.items) if implementor.wants(item["type"])]
@@ -107,15 +133,85 @@ class _Call:
             detail=failure.detail,
         )
 
+    async def recall(self, asked: Sequence[tuple[Implementor, Sequence[int]]]) -> None:
+        """Find what was answered before, to all plugins and for all items at once."""
+        fragments = self.scope.fragments
+        if fragments is None or not self.tap.is_kept:
+            return
+        if self.tap.takes_items:
+            keys = [self._key(implementor, index) for implementor, wanted in asked for index in wanted]
+            self._kept = await fragments.find(keys, _leave)
+        else:
+            keys = [self._key(implementor) for implementor, _ in asked]
+            self._kept = await fragments.find(keys, self.tap.read_answer)
+
     async def ask(self, implementor: Implementor, wanted: Sequence[int]) -> Any:
         """Raises PluginError, also for an answer that is not what the tap asks for."""
         if self.tap.payload != "items":
-            return await self._ask_once(implementor, wanted)
+            kept = self._find_kept(implementor)
+            return await self._ask_once(implementor, wanted) if kept is None else kept.answer
         spread: list[Any] = [None] * len(self.items)
-        for batch in self._split(implementor, wanted):
+        missing: list[int] = []
+        for index in wanted:
+            kept = self._find_kept(implementor, index)
+            if kept is None:
+                missing.append(index)
+            else:
+                spread[index] = kept.answer
+        for batch in self._split(implementor, missing):
             for index, tree in zip(batch, await self._ask_once(implementor, batch), strict=True):
                 spread[index] = tree
         return spread
+
+    def _key(self, implementor: Implementor, index: int | None = None) -> str:
+        if index is None:
+            return build_place_key(implementor, self.tap, self.scope.ctx, self._place)
+        item = self.items[index]
+        is_own = self.scope.registry.get_visible_fields(implementor, item["type"]) is None
+        return build_item_key(implementor, self.tap, self.scope.ctx, item, is_own=is_own)
+
+    def _find_kept(self, implementor: Implementor, index: int | None = None) -> Kept | None:
+        if not self._kept:
+            return None
+        kept = self._kept.get(self._key(implementor, index))
+        if kept is not None:
+            self._note(implementor, index, "hit", kept.recall())
+        return kept
+
+    def _note(self, implementor: Implementor, index: int | None, outcome: Outcome, record: Record) -> None:
+        plugin = implementor.plugin
+        subject = "" if index is None else str(self.items[index]["id"])
+        self.scope.witness.note(plugin.name, self.tap.function, subject, outcome, record)
+        plugin.component.metrics.count_fragments(plugin.name, outcome, 1)
+
+    def _keep(self, implementor: Implementor, wanted: Sequence[int], answer: Any, told: Record) -> None:
+        """Each answer of the call depends on all that the instance has learned until now."""
+        record = self.scope.get_state(implementor.plugin).record.copy()
+        if not self.tap.is_kept:
+            self.scope.witness.record.merge(record)
+            return
+        obstacle = find_obstacle(record, self._place)
+        variance = find_variance(record, told)
+        parts = zip(wanted, answer, strict=True) if self.tap.takes_items else [(None, answer)]
+        for index, part in parts:
+            reason = obstacle
+            if not reason and self.scope.fragments is not None:
+                reason = self.scope.fragments.offer(self._key(implementor, index), part, record, variance)
+            own = record
+            if reason != record.obstacle:
+                own = record.copy()
+                own.note_obstacle(reason)
+            is_made = self.scope.fragments is not None and not reason
+            self._note(implementor, index, "made" if is_made else "not_kept", own)
+
+    def _tell(self, wanted: Sequence[int]) -> Record:
+        """What a plugin learns by being asked."""
+        if self.tap.takes_items:
+            return tell_items([self.items[index] for index in wanted])
+        told = self._told.copy() if self._told is not None else Record()
+        if self._place:
+            told.note_place(self._place)
+        return told
 
     async def _ask_once(self, implementor: Implementor, wanted: Sequence[int]) -> Any:
         started, outcome = perf_counter(), "cancelled"
@@ -142,9 +238,9 @@ class _Call:
             payload["items"] = parts
         elif self.tap.payload == "item":
             payload["item"] = parts[0]
-        state = self.scope.get_state(implementor.plugin)
+        state, told = self.scope.get_state(implementor.plugin), self._tell(wanted)
         try:
-            raw = await state.invoke(self.tap, orjson.dumps(payload), handles, self.timeout_s)
+            raw = await state.invoke(self.tap, orjson.dumps(payload), handles, self.timeout_s, told)
         except PluginError as failure:
             if failure.tap is not None:
                 raise
@@ -155,21 +251,23 @@ class _Call:
                 raise PluginDataError(f"{len(answer)} render elements for {len(wanted)} items")
         except PluginDataError as mistake:
             raise self._failure(implementor, "bad-answer", f"bad answer: {mistake}.") from None
+        self._keep(implementor, wanted, answer, told)
         if self.tap.combine == "accumulate":
             return self._accumulate(implementor, answer, handles)
         return answer
 
     def _split(self, implementor: Implementor, wanted: Sequence[int]) -> list[list[int]]:
-        """Batches that fit into a call, since a listing of long texts would not."""
+        """Batches that fit into a call, since a listing of long texts would not. What only some may see comes last and
+        apart: an instance that has seen it answers for its user alone."""
         batches: list[list[int]] = []
-        size = BATCH_BYTES
-        for index in wanted:
+        size, is_public = 0, True
+        for index in sorted(wanted, key=lambda index: not is_for_all(self.items[index])):
             by_handle = implementor.options.data_mode == "handle"
             length = 0 if by_handle else len(self._encode(implementor, index))
             size += length
-            if size > BATCH_BYTES or not batches:
+            if size > BATCH_BYTES or not batches or is_public != is_for_all(self.items[index]):
                 batches.append([])
-                size = length
+                size, is_public = length, is_for_all(self.items[index])
             batches[-1].append(index)
         return batches
 
@@ -223,6 +321,11 @@ def _encode_item(item: ItemData, visible: frozenset[str] | None) -> bytes:
         return orjson.dumps(item)
     fields = {name: field for name, field in item["fields"].items() if name in visible}
     return orjson.dumps({**item, "fields": fields})
+
+
+def _leave(answer: Any) -> Any:
+    """Trees are kept as they were checked."""
+    return answer
 
 
 def _name_tap(failure: PluginError, tap: Tap) -> PluginError:

@@ -9,6 +9,7 @@ from kernel.errors import PluginError
 from kernel.tap.answers import PATH_MAX, MenuEntry, Page
 from kernel.tap.catalogue import PAGE
 from kernel.tap.dispatch import dispatch
+from kernel.tap.record import Record
 from kernel.tap.scope import TapScope
 
 # First segments that belong to the kernel, those of later releases too: no plugin's page may vanish then.
@@ -123,7 +124,11 @@ async def get_page(scope: TapScope, match: Match) -> Page:
     """What the entry's plugin shows there. Raises PluginError."""
     entry = match.entry
     request = {"path": match.path, "args": dict(match.args), "function": entry.function}
-    dispatched = await dispatch(scope, PAGE, extra={"request": request}, plugin=entry.plugin)
+    told = Record()
+    if entry.permission:
+        # Nobody else is shown the page, so a plugin that is asked for it knows that its user has the permission.
+        told.note_permission(entry.permission, granted=True)
+    dispatched = await dispatch(scope, PAGE, extra={"request": request}, plugin=entry.plugin, told=told)
     if dispatched.failures:
         raise dispatched.failures[0]
     if not dispatched.answers:

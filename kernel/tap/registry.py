@@ -1,8 +1,12 @@
 """Which plugins implement which tap, in the order in which they are called."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
+
+import orjson
 
 from kernel.sandbox.sandbox import Component
 from kernel.tap.answers import QueueInfo
@@ -34,10 +38,18 @@ class TapPlugin:
     functions: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Implementor:
     plugin: TapPlugin
     options: TapOptions
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Another one where the artefact is, or what the manifest says of the tap or of the plugin's capabilities."""
+        plugin = self.plugin
+        parts = [plugin.name, plugin.component.sha256, self.options, plugin.may]
+        text = orjson.dumps(parts, default=_as_list, option=orjson.OPT_SORT_KEYS)
+        return hashlib.sha256(text).hexdigest()[:32]
 
     def wants(self, item_type: str) -> bool:
         return self.options.types is None or item_type in self.options.types
@@ -78,6 +90,15 @@ class TapRegistry:
         if implementor.options.fields is not None:
             return implementor.options.fields
         return None if self.type_owners.get(item_type) == implementor.plugin.name else frozenset()
+
+
+def _as_list(value: Any) -> list[Any]:
+    """Sets in one order; mappings that are no dict as pairs."""
+    if isinstance(value, Mapping):
+        return sorted(value.items())
+    if isinstance(value, frozenset):
+        return sorted(value)
+    raise TypeError(f"{type(value).__name__} is no part of a manifest.")
 
 
 def _sort_implementors(plugins: Iterable[TapPlugin]) -> dict[str, tuple[Implementor, ...]]:

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
+from dataclasses import dataclass
 from itertools import count
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
@@ -36,6 +37,14 @@ class HasRegistry(Protocol):
 
     @property
     def registry(self) -> TapRegistry: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A value on the scratch pad, and what whoever set it had learned by then."""
+
+    value: str
+    record: Record
 
 
 class PluginState:
@@ -81,11 +90,14 @@ class PluginState:
     def record(self) -> Record:
         """What the instance has learned so far."""
         if self._instance is not None:
-            if self._instance.asked_clock:
-                self._record.note_life(CLOCK_LIFE_S)
-            if self._instance.asked_chance:
-                self._record.note_obstacle(_CHANCE)
+            self._note_senses(self._instance)
         return self._record
+
+    def _note_senses(self, instance: Instance) -> None:
+        if instance.asked_clock:
+            self._record.note_life(CLOCK_LIFE_S)
+        if instance.asked_chance:
+            self._record.note_obstacle(_CHANCE)
 
     @property
     def is_busy(self) -> bool:
@@ -146,7 +158,7 @@ class PluginState:
 
     def close(self) -> None:
         if self._instance is not None:
-            self._record = self.record
+            self._note_senses(self._instance)
             self._instance.close()
             self._instance = None
 
@@ -155,8 +167,8 @@ class TapScope:
     """Opened once per request or job with `async with`, and handed to every dispatch in it.
 
     `job_id` is the job's, so that what plugins put on queues while it is tried again is not put there again. `effects`
-    is where their writes go; without any they may not write. `fragments` are answers of earlier requests, `witness` takes
-    note of what those of this one depend on."""
+    is where their writes go; without any they may not write. `fragments` are answers of earlier requests, `witness`
+    takes note of what those of this one depend on."""
 
     def __init__(
         self,
@@ -184,7 +196,7 @@ class TapScope:
         self.loaded: dict[UUID, Any] = {}
         # How often each plugin has asked other servers.
         self.fetches: Counter[str] = Counter()
-        self._shared: dict[str, str] = {}
+        self._shared: dict[str, Shared] = {}
         self._shared_size = 0
         self._states: dict[str, PluginState] = {}
         self._handle_numbers = count(1)
@@ -228,18 +240,18 @@ class TapScope:
         """Never the same twice in a scope, so that a handle kept too long cannot mean another item."""
         return next(self._handle_numbers)
 
-    def find_shared(self, key: str) -> str | None:
+    def find_shared(self, key: str) -> Shared | None:
         return self._shared.get(key)
 
-    def share(self, key: str, value: str) -> bool:
-        """False when the request's scratch pad is full."""
+    def share(self, key: str, value: str, record: Record) -> bool:
+        """`record` is what the sharer has learned. False when the request's scratch pad is full."""
         size = self._shared_size + len(key) + len(value)
         if key in self._shared:
-            size -= len(key) + len(self._shared[key])
+            size -= len(key) + len(self._shared[key].value)
         elif len(self._shared) >= SHARED_KEYS_MAX:
             return False
         if size > SHARED_MAX:
             return False
-        self._shared[key] = value
+        self._shared[key] = Shared(value, record.copy())
         self._shared_size = size
         return True

@@ -6,6 +6,7 @@ import pytest
 
 from kernel.tap.catalogue import ITEM_INSERT, ITEM_VIEW
 from kernel.tap.dispatch import dispatch
+from kernel.tap.record import Record
 from kernel.tap.registry import TapOptions
 from kernel.tap.scope import SHARED_KEYS_MAX, SHARED_MAX
 from tests.fixtures.plugins import make_item_data, read_seen
@@ -34,7 +35,7 @@ async def test_requests_at_the_same_time_share_nothing(workshop):
     probe = await workshop.load("probe", item_view=TapOptions())
     async with workshop.scope(probe) as one, workshop.scope(probe) as two:
         assert await asyncio.gather(count_calls(one), count_calls(two)) == [1, 1]
-        assert one.find_shared("seen") == two.find_shared("seen") == "Hello;"
+        assert one.find_shared("seen").value == two.find_shared("seen").value == "Hello;"
         assert workshop.sandbox.live_instances == 2
 
 
@@ -70,10 +71,12 @@ async def test_a_cancelled_request_leaves_no_instance(workshop):
 
 async def test_the_scratch_pad_is_bounded(workshop):
     async with workshop.scope() as scope:
-        assert scope.share("big", "x" * (SHARED_MAX - 3))
-        assert not scope.share("more", "")
-        assert scope.share("big", "small")
-        assert all(scope.share(f"key {number}", "") for number in range(SHARED_KEYS_MAX - 1))
-        assert not scope.share("one too many", "")
-        assert scope.share("big", "still")
-        assert (scope.find_shared("big"), scope.find_shared("one too many")) == ("still", None)
+        nothing = Record()
+        assert scope.share("big", "x" * (SHARED_MAX - 3), nothing)
+        assert not scope.share("more", "", nothing)
+        assert scope.share("big", "small", nothing)
+        assert all(scope.share(f"key {number}", "", nothing) for number in range(SHARED_KEYS_MAX - 1))
+        assert not scope.share("one too many", "", nothing)
+        assert scope.share("big", "still", nothing)
+        assert scope.find_shared("big").value == "still"
+        assert scope.find_shared("one too many") is None
