@@ -43,9 +43,7 @@ def list_db_functions(db: Database) -> tuple[HostFunction, ...]:
         except UNSTORABLE as error:
             raise HostError("bad-payload", f"The database cannot answer this: {error}.") from None
         if rows is None:
-            raise HostError(
-                "too-large", f"The rows are more than {ANSWER_MAX:,} bytes. Ask for less."
-            )
+            raise HostError("too-large", f"The rows are more than {ANSWER_MAX:,} bytes. Ask for less.")
         return (b"[" + b",".join(rows) + b"]").decode()
 
     return (
@@ -69,20 +67,22 @@ async def insert_row(state: PluginState, table: str, data_json: str) -> str:
 
 
 async def update_rows(state: PluginState, query_json: str) -> str:
-    """How many rows; "null" in a request, where nobody knows yet. Error codes as for `insert_row`."""
+    """How many rows; "null" in a request, where nobody knows yet. Error codes: bad-payload, no-such-table,
+    too-large, conflict, not-available."""
     query = read_document(query_json)
     update = read_update(state.plugin.may.tables, query)
     return await _write(state, update, {"kind": "update", "query": query}, len(query_json))
 
 
 async def delete_rows(state: PluginState, query_json: str) -> str:
-    """As `update_rows`."""
+    """As `update_rows`. Error codes: bad-payload, no-such-table, too-large, conflict, not-available."""
     query = read_document(query_json)
     delete = read_delete(state.plugin.may.tables, query)
     return await _write(state, delete, {"kind": "delete", "query": query}, len(query_json))
 
 
 def refuse_raw(state: PluginState, _query_json: str) -> str:
+    """Error codes: refused-capability, not-available."""
     if not state.plugin.may.raw_sql:
         raise HostError(
             "refused-capability", "This plugin's manifest does not ask for raw_sql in [capabilities]."

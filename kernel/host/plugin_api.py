@@ -30,7 +30,8 @@ def has_plugin(state: PluginState, name: str) -> bool:
 
 
 async def invoke_function(state: PluginState, name: str, function: str, payload_json: str) -> str:
-    """The function acts for the same user, with its own plugin's capabilities and budget."""
+    """The function acts for the same user, with its own plugin's capabilities and budget. Error codes: not-found,
+    too-large, bad-payload, too-deep, failed."""
     state.record.note_tags(PLUGINS_TAG)
     plugin = state.scope.registry.find_plugin(name)
     if plugin is None or function not in plugin.functions:
