@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.fixtures.site",
     "tests.fixtures.processes",
     "tests.fixtures.ledger",
+    "tests.fixtures.tables",
 ]
 
 # Chaos and browser flows wait for real processes; every other test has the 10 s of pyproject.toml.

@@ -44,7 +44,9 @@ def read_tables(reading: Reading, data: Mapping[str, Any]) -> dict[str, Table]:
             continue
         reading.check_keys(place, content, ("columns", "indexes"))
         columns = _read_columns(reading, place, reading.table(content, f"{place}.columns"))
-        if not columns:
+        # Of a table that is none, or has another word for columns, it was said already.
+        is_table = isinstance(data[name], Mapping) and content.keys() <= {"columns", "indexes"}
+        if is_table and not content.get("columns"):
             reading.complain(
                 place, f"table {name!r} has no columns; expected [{place}.columns] with one at least"
             )

@@ -73,7 +73,7 @@ def spin():
 
 STEPS = {
     "select": find,
-    "count": lambda table: db.count(table),
+    "count": db.count,
     "insert": db.insert,
     "update": lambda table, values, where: db.update(table, values, where=where),
     "delete": lambda table, where: db.delete(table, where=where),
