@@ -1,5 +1,6 @@
 """The functions of kernel.wit that this release brings; the sandbox answers for the rest."""
 
+from kernel.host.cache_api import list_cache_functions
 from kernel.host.db_api import list_db_functions
 from kernel.host.http_api import list_http_functions
 from kernel.host.item_api import list_item_functions
@@ -24,6 +25,7 @@ def list_host_functions(ledger: Ledger) -> tuple[HostFunction, ...]:
         *list_user_functions(),
         *list_variable_functions(ledger.db),
         *list_db_functions(ledger.db),
+        *list_cache_functions(ledger.cache, ledger.config.cache_ttl_s),
         *list_plugin_functions(),
         *list_queue_functions(ledger),
         *list_http_functions(Outbound(ledger.config.outbound_private_hosts), ledger.cache.metrics),

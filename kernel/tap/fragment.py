@@ -118,10 +118,10 @@ class Fragments:
         self._put(key, kept, value, short_names([*record.tags, FRAGMENTS_TAG]), ttl_s)
         return ""
 
-    async def flush(self) -> None:
-        """In one round trip."""
+    async def flush(self) -> int:
+        """In one round trip; how many entries were kept."""
         new, self._new = self._new, []
-        await self.cache.store_many(new, self.generation)
+        return await self.cache.store_many(new, self.generation)
 
     async def _load(self, keys: Sequence[str], revive: Revive) -> dict[str, Kept | Variance]:
         found: dict[str, Any] = {}

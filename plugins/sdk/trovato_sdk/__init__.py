@@ -1,6 +1,7 @@
 """Everything that the author of a plugin needs: `from trovato_sdk import tap, Item, container, markup`."""
 
-from trovato_sdk import db, http, items, log, plugins, queues, request_context, user, variables
+from trovato_sdk import cache, db, http, items, log, plugins, queues, request_context, user, variables
+from trovato_sdk.cache import CacheError
 from trovato_sdk.db import DbError, all_of, any_of
 from trovato_sdk.definitions import (
     AccessResult,
@@ -26,6 +27,7 @@ from trovato_sdk.version import SDK_VERSION
 __all__ = [
     "SDK_VERSION",
     "AccessResult",
+    "CacheError",
     "CallError",
     "ContentTypeDefinition",
     "DbError",
@@ -51,6 +53,7 @@ __all__ = [
     "all_of",
     "any_of",
     "container",
+    "cache",
     "db",
     "http",
     "image",

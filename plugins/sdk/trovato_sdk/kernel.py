@@ -56,6 +56,12 @@ class HttpApi(Protocol):
     def fetch(self, request_json: str) -> str: ...
 
 
+class CacheApi(Protocol):
+    def get(self, bin: str, key: str) -> str | None: ...  # noqa: A002  # the kernel's own word
+    def set(self, bin: str, key: str, value: str, tags_json: str) -> bool: ...  # noqa: A002  # as above
+    def invalidate_tag(self, tag: str) -> bool: ...
+
+
 class LoggingApi(Protocol):
     def log(self, level: str, message: str) -> None: ...
 
@@ -79,6 +85,8 @@ class Kernel(Protocol):
     def queue_api(self) -> QueueApi: ...
     @property
     def http_api(self) -> HttpApi: ...
+    @property
+    def cache_api(self) -> CacheApi: ...
     @property
     def logging(self) -> LoggingApi: ...
 
@@ -108,6 +116,7 @@ if TYPE_CHECKING:
 
         value: str
 
+    cache_api: CacheApi
     db: DbApi
     http_api: HttpApi
     item_api: ItemApi
@@ -122,6 +131,7 @@ else:
     try:
         from componentize_py_types import Err
         from wit_world.imports import (
+            cache_api,
             db,
             http_api,
             item_api,
@@ -139,6 +149,7 @@ else:
                 super().__init__(value)
                 self.value = value
 
+        cache_api = _StandIn("cache_api")
         db = _StandIn("db")
         http_api = _StandIn("http_api")
         item_api = _StandIn("item_api")

@@ -11,7 +11,7 @@ from datetime import datetime
 from types import ModuleType, TracebackType
 from typing import Any, Final, Self
 
-from trovato_sdk import mock_db, stand_ins, stand_ins_calls
+from trovato_sdk import mock_cache, mock_db, stand_ins, stand_ins_calls
 from trovato_sdk.dispatch import Plugin
 from trovato_sdk.functions import FUNCTION_PREFIX
 from trovato_sdk.item import ItemData
@@ -29,7 +29,7 @@ class TestKernel:
     function}`. `saved` and `fetched` are what the plugin saved, and what it asked of others.
 
     `tables` are the plugin's own, by name with their columns as in the manifest; `rows` is what stands in them, by
-    table and id, and `set_variables` the variables."""
+    table and id, `set_variables` the variables, and `cached` what the plugin keeps, by bin and key."""
 
     __test__ = False  # the name is for people; pytest is not to collect it
 
@@ -61,6 +61,8 @@ class TestKernel:
         self.variables = stand_ins.Variables(self.set_variables)
         self.rows: dict[str, dict[str, dict[str, Any]]] = {}
         self.db = mock_db.Tables(tables or {}, self.rows)
+        self.cached: dict[tuple[str, str], Any] = {}
+        self.cache_api = mock_cache.Cache(self.cached)
         self.plugin_api = stand_ins_calls.OtherPlugins(frozenset(plugins), self.functions)
         self.queue_api = stand_ins.Queues(frozenset(queues), self.pushed)
         self.logging = stand_ins.Log(self.messages)
