@@ -18,6 +18,7 @@ from kernel.sandbox.sandbox import Sandbox
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 VAR: Final = ROOT / "var" / "test" / "wasm"
+NATIVE: Final = ROOT / "var" / "test" / "native"
 LIMITS: Final = Limits(memory_mb=64, cpu_ms=1_000.0, timeout_s=30.0)
 CALLS: Final = 500
 ROUNDS: Final = 5
@@ -90,9 +91,9 @@ async def open_plugin(ready_instances=0):
     """The fixture plugin `bench` of tests/wasm, loaded from the cache of native code."""
     wasm = VAR / "bench.wasm"
     built = await asyncio.to_thread(
-        build_plugin, ROOT / "tests" / "wasm" / "bench", "bench", wasm, cache_dir=VAR / "native"
+        build_plugin, ROOT / "tests" / "wasm" / "bench", "bench", wasm, cache_dir=NATIVE
     )
-    sandbox = await Sandbox.open(FUNCTIONS, cache_dir=VAR / "native", ready_instances=ready_instances)
+    sandbox = await Sandbox.open(FUNCTIONS, cache_dir=NATIVE, ready_instances=ready_instances)
     try:
         component = await sandbox.load("bench", built.wasm, LIMITS)
         await component.fill()

@@ -1,4 +1,4 @@
-"""A site with plugins that put work off: `errands`, `rivals`, which is the same, and the example of the README."""
+"""A site with plugins that put work off: `errands`, `rivals`, which is the same, and the example of docs/plugins.md."""
 
 import asyncio
 import re
@@ -14,7 +14,7 @@ from kernel.plugin.model import Budgets
 from kernel.plugin.scan import scan_plugins
 from kernel.sandbox.build import build_plugin
 from tests.fixtures.database import ROOT
-from tests.fixtures.plugins import VAR, enable_plugins
+from tests.fixtures.plugins import NATIVE, VAR, enable_plugins
 from tests.fixtures.site import open_site
 from workers.handlers import HANDLERS
 from workers.worker import run_worker
@@ -23,8 +23,8 @@ SOURCE = ROOT / "tests" / "wasm" / "errands"
 
 
 def read_example(language, having):
-    """The block of plugins/README.md in that language that has this text in it."""
-    blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / "plugins" / "README.md").read_text(), re.DOTALL)
+    """The block of docs/plugins.md in that language that has this text in it."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / "docs" / "plugins.md").read_text(), re.DOTALL)
     (block,) = (block for block in blocks if having in block)
     return block
 
@@ -34,7 +34,7 @@ def list_sources():
     manifest, code = (SOURCE / "errands.info.toml").read_text(), (SOURCE / "errands.py").read_text()
     for name in ("errands", "rivals"):
         yield name, manifest.replace('"errands"', f'"{name}"'), code.replace("/errands/", f"/{name}/")
-    yield "reminders", read_example("toml", 'name = "reminders"'), read_example("python", "def queue_worker")
+    yield "reminders", read_example("toml", 'name = "reminders"'), read_example("python", "Reminds of new items")
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +46,7 @@ def plugins_folder(fixture_wasm, tmp_path_factory):
         (place / f"{name}.info.toml").write_text(manifest)
         (place / f"{name}.py").write_text(code)
         wasm = VAR / f"{name}_of_queues.wasm"
-        build_plugin(place, name, wasm, cache_dir=VAR / "native")
+        build_plugin(place, name, wasm, cache_dir=NATIVE)
         shutil.copy(wasm, place / f"{name}.wasm")
     return folder
 

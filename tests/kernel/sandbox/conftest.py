@@ -15,6 +15,7 @@ from kernel.sandbox.sandbox import Sandbox
 ROOT = Path(__file__).parents[3]
 FIXTURES = ROOT / "tests" / "wasm"
 VAR = ROOT / "var" / "test" / "wasm"
+NATIVE = ROOT / "var" / "test" / "native"
 # Generous, since a machine may be busy; tests of the budget give their own.
 LIMITS = Limits(memory_mb=64, cpu_ms=2_000.0, timeout_s=5.0)
 
@@ -93,7 +94,7 @@ def pytest_collection_modifyitems(items):
 
 
 def build_fixture(name):
-    return build_plugin(FIXTURES / name, name, VAR / f"{name}.wasm", cache_dir=VAR / "native").wasm
+    return build_plugin(FIXTURES / name, name, VAR / f"{name}.wasm", cache_dir=NATIVE).wasm
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +109,7 @@ def bench_wasm():
 
 @pytest.fixture
 async def sandbox():
-    opened = await Sandbox.open(FUNCTIONS, cache_dir=VAR / "native", ready_instances=0)
+    opened = await Sandbox.open(FUNCTIONS, cache_dir=NATIVE, ready_instances=0)
     yield opened
     await opened.close()
     assert opened.live_instances == 0

@@ -8,7 +8,7 @@ import pytest
 from kernel.errors import PluginError
 from kernel.sandbox import build
 from kernel.sandbox.build import build_plugin
-from tests.kernel.sandbox.conftest import FIXTURES, VAR
+from tests.kernel.sandbox.conftest import FIXTURES, NATIVE, VAR
 
 SOURCE = """
 from trovato_sdk import tap
@@ -37,7 +37,7 @@ def refuse(folder, name="sample"):
 @pytest.mark.story("1.2")
 @pytest.mark.story("3.2")
 def test_the_benchmark_plugin_is_built_once_and_then_costs_milliseconds(bench_wasm):
-    result = build_plugin(FIXTURES / "bench", "bench", VAR / "bench.wasm", cache_dir=VAR / "native")
+    result = build_plugin(FIXTURES / "bench", "bench", VAR / "bench.wasm", cache_dir=NATIVE)
     assert (result.was_built, result.wasm, result.taps) == (False, bench_wasm, ("tap_item_view", "tap_page"))
     assert result.sha256 == hashlib.sha256(bench_wasm.read_bytes()).hexdigest()
     assert result.seconds < 0.5

@@ -9,7 +9,7 @@ import structlog
 from kernel.errors import PluginError
 from kernel.sandbox.host import HostFunction
 from kernel.sandbox.sandbox import Sandbox
-from tests.kernel.sandbox.conftest import LIMITS, VAR, Watched, page_payload
+from tests.kernel.sandbox.conftest import LIMITS, NATIVE, Watched, page_payload
 
 
 @pytest.mark.story("1.5")
@@ -23,7 +23,7 @@ async def test_a_hundred_plugins_wait_for_the_host_at_the_same_time(torture_wasm
         return f"{number} has waited"
 
     functions = [HostFunction("variables", "get", wait_10_ms)]
-    sandbox = await Sandbox.open(functions, cache_dir=VAR / "native", ready_instances=0)
+    sandbox = await Sandbox.open(functions, cache_dir=NATIVE, ready_instances=0)
     component = await sandbox.load("torture", torture_wasm, LIMITS)
     instances = [await component.take(number) for number in range(100)]
     payload = page_payload("wait", name="x")
@@ -57,7 +57,7 @@ async def test_a_host_function_may_call_another_plugin(torture_wasm):
 
     sandbox = await Sandbox.open(
         [HostFunction("variables", "get", ask_another)],
-        cache_dir=VAR / "native",
+        cache_dir=NATIVE,
         ready_instances=0,
         running_at_once=1,
     )
@@ -104,7 +104,7 @@ async def test_a_timeout_of_the_host_function_itself_is_its_own_failure(torture_
         raise TimeoutError
 
     functions = [HostFunction("variables", "get", time_out)]
-    sandbox = await Sandbox.open(functions, cache_dir=VAR / "native", ready_instances=0)
+    sandbox = await Sandbox.open(functions, cache_dir=NATIVE, ready_instances=0)
     component = await sandbox.load("torture", torture_wasm, LIMITS)
     instance = await component.take(None)
     assert await instance.invoke("tap_page", page_payload("wait", name="x")) == b'""'
@@ -182,7 +182,7 @@ async def test_an_interrupt_in_a_host_function_reaches_the_caller_and_not_wasmti
         raise KeyboardInterrupt
 
     functions = [HostFunction("item-api", "get-title", interrupt)]
-    sandbox = await Sandbox.open(functions, cache_dir=VAR / "native", ready_instances=0)
+    sandbox = await Sandbox.open(functions, cache_dir=NATIVE, ready_instances=0)
     component = await sandbox.load("torture", torture_wasm, LIMITS)
     instance = await component.take(None)
     with pytest.raises(KeyboardInterrupt):
@@ -197,7 +197,7 @@ async def test_an_answer_of_the_wrong_type_is_a_bug_and_reads_as_nothing(torture
         return answer
 
     functions = [HostFunction("variables", "get", get_variable)]
-    sandbox = await Sandbox.open(functions, cache_dir=VAR / "native", ready_instances=0)
+    sandbox = await Sandbox.open(functions, cache_dir=NATIVE, ready_instances=0)
     component = await sandbox.load("torture", torture_wasm, LIMITS)
     instance = await component.take(None)
     assert await instance.invoke("tap_page", page_payload("wait", name="x")) == b'""'

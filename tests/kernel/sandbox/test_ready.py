@@ -14,12 +14,12 @@ from kernel.sandbox.artefact import Artefact
 from kernel.sandbox.host import HostFunction
 from kernel.sandbox.instance import Limits
 from kernel.sandbox.sandbox import Sandbox
-from tests.kernel.sandbox.conftest import FUNCTIONS, LIMITS, VAR, Watched, page_payload
+from tests.kernel.sandbox.conftest import FUNCTIONS, LIMITS, NATIVE, Watched, page_payload
 
 
 @pytest.fixture
 async def ready_sandbox():
-    sandbox = await Sandbox.open(FUNCTIONS, cache_dir=VAR / "native", ready_instances=3)
+    sandbox = await Sandbox.open(FUNCTIONS, cache_dir=NATIVE, ready_instances=3)
     yield sandbox
     await sandbox.close()
     assert sandbox.live_instances == 0
@@ -43,7 +43,7 @@ async def test_instances_are_ready_before_anybody_asks(ready_torture, ready_sand
 
 async def test_a_plugin_that_cannot_be_prepared_is_refused_when_it_is_loaded():
     """It describes itself, and loops when it is warmed up: a tap whose name has seven letters."""
-    ready = await Sandbox.open(FUNCTIONS, cache_dir=VAR / "native", ready_instances=2)
+    ready = await Sandbox.open(FUNCTIONS, cache_dir=NATIVE, ready_instances=2)
     moody = selftest.PLUGIN.replace(
         "(i32.eq (local.get 1) (i32.const 1))", "(i32.eq (local.get 1) (i32.const 7))"
     )
@@ -92,7 +92,7 @@ async def test_while_it_is_prepared_a_plugin_asks_in_nobodys_name(bench_wasm):
         return ""
 
     functions = [HostFunction("variables", "get", get_variable)]
-    sandbox = await Sandbox.open(functions, cache_dir=VAR / "native", ready_instances=2)
+    sandbox = await Sandbox.open(functions, cache_dir=NATIVE, ready_instances=2)
     component = await sandbox.load("bench", bench_wasm, LIMITS)
     await component.fill()
     assert states == []
@@ -112,7 +112,7 @@ async def test_a_plugin_that_does_not_fit_into_its_memory_is_refused(torture_was
 
 
 async def test_whoever_holds_an_instance_when_the_sandbox_closes_finds_it_broken(torture_wasm):
-    sandbox = await Sandbox.open(FUNCTIONS, cache_dir=VAR / "native", ready_instances=0)
+    sandbox = await Sandbox.open(FUNCTIONS, cache_dir=NATIVE, ready_instances=0)
     component = await sandbox.load("torture", torture_wasm, LIMITS)
     instance = await component.take(Watched())
     await sandbox.close()
@@ -122,7 +122,7 @@ async def test_whoever_holds_an_instance_when_the_sandbox_closes_finds_it_broken
 
 async def test_instances_that_cannot_be_made_ready_are_logged_and_made_when_they_are_needed(bench_wasm):
     """Here, since memory for the second instance is not granted."""
-    sandbox = await Sandbox.open(FUNCTIONS, cache_dir=VAR / "native", ready_instances=2)
+    sandbox = await Sandbox.open(FUNCTIONS, cache_dir=NATIVE, ready_instances=2)
     component = await sandbox.load("bench", bench_wasm, LIMITS)
     pool = component._pool
     pool._blueprint = replace(pool._blueprint, limits=replace(LIMITS, memory_mb=1))

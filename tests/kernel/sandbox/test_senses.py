@@ -12,7 +12,7 @@ from kernel.sandbox.instance import Limits
 from kernel.sandbox.sandbox import Sandbox
 from kernel.sandbox.senses import RANDOM_MAX, TOO_MUCH
 from kernel.sandbox.wasi import WASI_VERSION
-from tests.kernel.sandbox.conftest import FUNCTIONS, LIMITS, VAR, Watched, page_payload
+from tests.kernel.sandbox.conftest import FUNCTIONS, LIMITS, NATIVE, Watched, page_payload
 
 SMALL = Limits(memory_mb=8, cpu_ms=500.0, timeout_s=5.0)
 # Of each function with its type, the arguments of the core function, and the instructions that push them; what it
@@ -85,7 +85,7 @@ async def test_more_random_bytes_than_a_plugin_needs_end_its_call(sandbox):
 
 @pytest.fixture(params=[0, 1], ids=["made when it is wanted", "ready"])
 async def any_torture(torture_wasm, request):
-    sandbox = await Sandbox.open(FUNCTIONS, cache_dir=VAR / "native", ready_instances=request.param)
+    sandbox = await Sandbox.open(FUNCTIONS, cache_dir=NATIVE, ready_instances=request.param)
     component = await sandbox.load("torture", torture_wasm, LIMITS)
     await component.fill()
     yield component
