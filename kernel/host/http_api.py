@@ -22,6 +22,7 @@ REQUEST_MAX: Final = 1_000_000
 
 def list_http_functions(outbound: Outbound, metrics: Metrics) -> tuple[HostFunction, ...]:
     async def fetch(state: PluginState, request_json: str) -> str:
+        """Error codes: refused-capability, bad-payload, unreachable, timeout, too-large, too-many, not-available."""
         started, outcome = perf_counter(), "cancelled"
         try:
             answer = await _fetch(outbound, state, request_json)

@@ -46,7 +46,7 @@ _NOT_FOUND: Final = "There is no item with this id that the user may see."
 
 def list_item_store_functions(ledger: Ledger) -> tuple[HostFunction, ...]:
     async def load(state: PluginState, item_id: str) -> str:
-        """With all of its fields: the manifest asks for whole types."""
+        """With all of its fields: the manifest asks for whole types. Error codes: not-found, refused-capability."""
         wanted = parse_uuid(item_id)
         if wanted is None:
             raise HostError("not-found", _NOT_FOUND)
@@ -65,8 +65,13 @@ def list_item_store_functions(ledger: Ledger) -> tuple[HostFunction, ...]:
 
     async def save(state: PluginState, item_json: str) -> str:
         """What the job will refuse is refused here already, as far as it can be known. The same save by a job that is
-        tried again is one save."""
+        tried again is one save. Error codes: refused-capability, not-found, forbidden, bad-payload, too-deep,
+        not-available."""
         ctx = go_deeper(state, "save an item")
+        if state.tap is not None and state.tap.payload == "nothing":
+            raise HostError(
+                "not-available", f"{state.tap.function} declares something and may not save an item."
+            )
         state.record.note_obstacle("it saves an item")
         if ctx.stage_id != LIVE:
             raise HostError("not-available", "Items are saved on the live site alone.")

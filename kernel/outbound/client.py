@@ -3,10 +3,9 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ssl import SSLContext, create_default_context
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import (
     ClientError,
@@ -27,8 +26,9 @@ from kernel.outbound.request import Request
 ANSWER_MAX: Final = 1_000_000
 ANSWER_HEADERS_MAX: Final = 64_000
 USER_AGENT: Final = "Trovato"
-# Threads that wait for names; a server of names that does not answer may hold one for long.
-_LOOKUPS: Final = 8
+# Of the threads that all share, those that may wait for names: a server of names that does not answer holds one for
+# longer than anybody waits here.
+_LOOKUPS: Final = 3
 
 # Given a name and a port, the addresses in the order in which to try them. Raises OSError.
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -64,7 +64,7 @@ class Outbound:
         self, private_hosts: Collection[str], *, resolve: Resolve | None = None, tls: SSLContext | None = None
     ) -> None:
         self._private_hosts = private_hosts
-        self._lookups = ThreadPoolExecutor(_LOOKUPS, "outbound-lookup")
+        self._lookups = asyncio.Semaphore(_LOOKUPS)
         self._resolve = resolve or self._look_up
         self._tls = tls or create_default_context()
 
@@ -108,11 +108,19 @@ class Outbound:
         return addresses
 
     async def _look_up(self, host: str, port: int) -> Sequence[str]:
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(
-            self._lookups, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        await self._lookups.acquire()
+        looking = asyncio.get_running_loop().run_in_executor(
+            None, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         )
+        # Its thread is free when it ends, which may be after whoever asked has gone.
+        looking.add_done_callback(self._end_lookup)
+        found = await asyncio.shield(looking)
         return [str(address[0]) for *_, address in found]
+
+    def _end_lookup(self, looking: "asyncio.Future[Any]") -> None:
+        self._lookups.release()
+        if not looking.cancelled():
+            looking.exception()
 
     async def _ask(self, request: Request, addresses: Sequence[str]) -> Answer:
         url = URL.build(
