@@ -14,7 +14,7 @@ from kernel.app.plugin_watch import watch_plugin
 from kernel.context import Actor, Context
 from kernel.sandbox.build import build_plugin
 from tests.fixtures.database import ROOT
-from tests.fixtures.plugins import VAR
+from tests.fixtures.plugins import NATIVE
 from tests.fixtures.site import open_site
 
 ADMINISTRATOR = Context(actor=Actor(is_admin=True))
@@ -40,7 +40,7 @@ def greetings(plugins_dir):
     """A plugin as `new` makes it, and built; a second run of the suite finds the artefact."""
     folder = make_plugin(plugins_dir, "greetings")
     wasm = VAR / "greetings.wasm"
-    build_plugin(folder, "greetings", wasm, cache_dir=VAR / "native")
+    build_plugin(folder, "greetings", wasm, cache_dir=NATIVE)
     for suffix in (".wasm", ".build"):
         shutil.copy(wasm.with_suffix(suffix), folder)
     return folder
