@@ -1,11 +1,11 @@
-"""Writes the table of taps for people, from the catalogue, into plugins/README.md."""
+"""Writes the table of taps for people, from the catalogue, into docs/plugins.md."""
 
 from pathlib import Path
 from typing import Final
 
 from kernel.tap.catalogue import BACKGROUND_CPU_MS, TAPS, Tap
 
-README: Final = Path(__file__).resolve().parents[2] / "plugins" / "README.md"
+DOCUMENT: Final = Path(__file__).resolve().parents[2] / "docs" / "plugins.md"
 BEGIN: Final = "<!-- taps: written by `python -m kernel.tap.document` -->"
 END: Final = "<!-- end of taps -->"
 
@@ -23,11 +23,16 @@ def build_table() -> str:
 
 def update_document(text: str) -> str:
     """The document with the table as it is now. Raises ValueError when its place is not marked."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"The place of the table is not marked by {BEGIN} and {END}.")
-    return f"{before}{BEGIN}\n{build_table()}\n{END}{after}"
+    return replace_table(text, BEGIN, END, build_table())
+
+
+def replace_table(text: str, begin: str, end: str, table: str) -> str:
+    """The text with the table between two marks. Raises ValueError when they are not there."""
+    before, begins, rest = text.partition(begin)
+    _, ends, after = rest.partition(end)
+    if not begins or not ends:
+        raise ValueError(f"The place of the table is not marked by {begin} and {end}.")
+    return f"{before}{begin}\n{table}\n{end}{after}"
 
 
 def _build_row(tap: Tap) -> str:
@@ -41,4 +46,4 @@ def _build_row(tap: Tap) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(update_document(README.read_text(encoding="utf-8")), encoding="utf-8")
+    DOCUMENT.write_text(update_document(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")

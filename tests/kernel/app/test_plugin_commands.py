@@ -14,7 +14,7 @@ from kernel.app.plugin_watch import watch_plugin
 from kernel.context import Actor, Context
 from kernel.sandbox.build import build_plugin
 from tests.fixtures.database import ROOT
-from tests.fixtures.plugins import NATIVE
+from tests.fixtures.plugins import NATIVE, VAR
 from tests.fixtures.site import open_site
 
 ADMINISTRATOR = Context(actor=Actor(is_admin=True))
@@ -142,21 +142,20 @@ def test_a_name_that_is_none_is_refused(name, words):
 
 
 class Reports:
-    """What `dev` says, for a test that waits for a line."""
+    """What `dev` says, for a test that waits for the end of a round."""
 
     def __init__(self):
-        self.lines = []
         self._lines = asyncio.Queue()
 
     def __call__(self, line):
         self._lines.put_nowait(line)
 
-    async def read_until(self, words):
-        while True:
-            line = await self._lines.get()
-            self.lines.append(line)
-            if words in line:
-                return line
+    async def read_round(self):
+        """The lines of a round, the last one without its time."""
+        lines = [await self._lines.get()]
+        while "is in effect, after" not in lines[-1] and "the site keeps what it has" not in lines[-1]:
+            lines.append(await self._lines.get())
+        return [*lines[:-1], lines[-1].split("  ", 1)[1]]
 
 
 @pytest.mark.story("3.2")
@@ -167,17 +166,21 @@ async def test_what_is_saved_is_on_the_page_without_a_restart(site_config, rende
     async with open_site(config, renderer) as site, site.client() as visitor:
         assert (await visitor.get("/greetings")).status_code == 404
         watching = asyncio.create_task(watch_plugin(site.worker, ADMINISTRATOR, "greetings", reports, stop))
-        await reports.read_until("greetings 0.1.0 is in effect, after ")
+        (line,) = await reports.read_round()
+        assert line.startswith("greetings 0.1.0 is in effect, after ")
         assert "Hello from /greetings" in (await visitor.get("/greetings")).text
 
         good = source.read_text()
         source.write_text(good.replace("def page(request", "def page(request, user"))
-        await reports.read_until("greetings has 1 problem; the site keeps what it has")
-        assert reports.lines[-2] == f"{source}:13: page asks for user, but this tap has: request, ctx."
+        assert await reports.read_round() == [
+            f"{source}:13: page asks for user, but this tap has: request, ctx.",
+            "greetings has 1 problem; the site keeps what it has",
+        ]
         assert "Hello from /greetings" in (await visitor.get("/greetings")).text
 
         source.write_text(good.replace("Hello from", "Good morning from"))
-        await reports.read_until("greetings 0.1.0 is in effect, after ")
+        (line,) = await reports.read_round()
+        assert line.startswith("greetings 0.1.0 is in effect, after ")
         assert "Good morning from /greetings" in (await visitor.get("/greetings")).text
         stop.set()
         await watching

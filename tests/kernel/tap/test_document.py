@@ -1,13 +1,13 @@
-"""The table of taps in plugins/README.md is that of the catalogue."""
+"""The table of taps in docs/plugins.md is that of the catalogue."""
 
 import pytest
 
 from kernel.tap.catalogue import TAPS
-from kernel.tap.document import BEGIN, END, README, update_document
+from kernel.tap.document import BEGIN, DOCUMENT, END, update_document
 
 
 def test_the_document_is_current():
-    text = README.read_text(encoding="utf-8")
+    text = DOCUMENT.read_text(encoding="utf-8")
     assert update_document(text) == text, "run: python -m kernel.tap.document"
     assert all(f"| `{tap.signature}` |" in text for tap in TAPS)
 

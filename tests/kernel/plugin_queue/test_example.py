@@ -1,4 +1,4 @@
-"""The example of plugins/README.md does what is said there: under the SDK's stand-in, and built, on a real site."""
+"""The example of docs/plugins.md does what is said there: under the SDK's stand-in, and built, on a real site."""
 
 from types import ModuleType
 
@@ -23,8 +23,8 @@ from tests.kernel.plugin_queue.test_work import CTX
 
 def test_the_example_and_its_test_run_in_an_ordinary_python():
     reminders = ModuleType("reminders")
-    exec(read_example("python", "def queue_worker"), vars(reminders))  # noqa: S102  # a document of ours
-    exec(read_example("python", "TestKernel("), {"TestKernel": TestKernel, "reminders": reminders})  # noqa: S102  # as above
+    exec(read_example("python", "Reminds of new items"), vars(reminders))  # noqa: S102  # a document of ours
+    exec(read_example("python", "kernel.call(reminders"), {"TestKernel": TestKernel, "reminders": reminders})  # noqa: S102  # as above
 
 
 @pytest.mark.story("13.6")
@@ -48,7 +48,7 @@ async def test_the_example_pushes_once_a_day_and_works_what_it_pushed(site):
 
 
 def test_the_numbers_are_those_of_the_code():
-    text = " ".join((ROOT / "plugins" / "README.md").read_text().split())
+    text = " ".join((ROOT / "docs" / "plugins.md").read_text().split())
     for said in (
         f"{WAITING_MAX:,} pieces wait on the plugin's queues together",
         f"more than {DATA_MAX:,} bytes of JSON",
