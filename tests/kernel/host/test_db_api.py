@@ -302,6 +302,23 @@ async def test_some_taps_may_read_and_not_write(own_tables, database, effects):
     }
 
 
+OTHERS = [
+    "secret",
+    "plugin_stranger.secret",
+    "users",
+    "public.users",
+    "Vote",
+    "",
+    "vote\0",
+    STATEMENT,
+    'vote" "x',
+    None,
+    7,
+    ["vote"],
+    {"table": "vote"},
+    "v" * 100_000,
+]
+
 # What is refused ----------------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from trovato_sdk.refusal import RefusedError
 
 @tap
 def menu() -> list[MenuDefinition]:
-    return [MenuDefinition("/ledgerling", "Ledgerling")]
+    return [MenuDefinition("/ledgerling", "Ledgerling", function="show")]
 
 
 @tap
