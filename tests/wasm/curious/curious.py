@@ -31,20 +31,23 @@ SEEN = []
 
 
 def forget(tag):
-    cache.invalidate(tag)
+    try:
+        cache.invalidate(tag)
+    except CacheError as refusal:
+        return refusal.code
     return "forgotten"
 
 
-def keep(bin, key, value, *tags):
+def keep(place, key, value, *tags):
     try:
-        return cache.set(bin, key, value, tags)
+        return cache.set(place, key, value, tags)
     except CacheError as refusal:
         return refusal.code
 
 
-def keep_raw(bin, key, value, tags_json):
+def keep_raw(place, key, value, tags_json):
     try:
-        return cache_api.set(bin, key, value, tags_json)
+        return cache_api.set(place, key, value, tags_json)
     except Err as refusal:
         return json.loads(refusal.value)["code"]
 
@@ -54,8 +57,8 @@ def remember(what):
     return list(SEEN)
 
 
-def call(plugin, function, *asks):
-    return plugins.call(plugin, function, list(asks))
+def call(plugin, *asks):
+    return plugins.call(plugin, "ask", list(asks))
 
 
 QUESTIONS = {
