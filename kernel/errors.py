@@ -164,6 +164,8 @@ class PluginError(TrovatoError):
         self.plugin = plugin
         self.reason: PluginFailure = reason
         self.tap = tap
+        # The call that failed, as kernel.tap.watch keeps it; None where it never began.
+        self.call: object = None
 
 
 class WorkFailed(TrovatoError):

@@ -96,8 +96,8 @@ class WorkPluginQueue:
 
 
 # `offer` checks what was uploaded, for somebody to approve. `install` also puts another version in the place of the one
-# that is there; `forget` drops the tables of one that is gone.
-PluginOperation = Literal["offer", "install", "enable", "disable", "uninstall", "forget"]
+# that is there; `forget` drops the tables of one that is gone; `retry` calls taps again that were stopped.
+PluginOperation = Literal["offer", "install", "enable", "disable", "uninstall", "forget", "retry"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +129,28 @@ class ApplyPluginWrites:
     """In the order in which they were asked for, all in one request."""
 
     writes: list[PluginWrite]
+
+
+@dataclass(frozen=True, slots=True)
+class PluginFailures:
+    """What one process saw of one tap in a few seconds: the latest failure, and how many calls and failures there were.
+    `recording` is the failed call, `{"name", "payload", "transcript"}`, None for one that is too large."""
+
+    plugin: str
+    tap: str
+    reason: str
+    message: str
+    detail: str
+    sha256: str
+    request_id: str
+    calls: int
+    failures: int
+    recording: Any
+
+
+@dataclass(frozen=True, slots=True)
+class NotePluginFailures:
+    seen: list[PluginFailures]
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +257,14 @@ CHANGE_PLUGIN: Final = JobKind(
     priority=1,
     at_once=1,
 )
+NOTE_PLUGIN_FAILURES: Final = JobKind(
+    "note_plugin_failures",
+    NotePluginFailures,
+    "background",
+    30,
+    3,
+    "the rows and the end of the job are one transaction",
+)
 
 JOB_KINDS: Final = {
     kind.name: kind
@@ -252,5 +282,6 @@ JOB_KINDS: Final = {
         RUN_CRON,
         NEW_CRON_KEY,
         CHANGE_PLUGIN,
+        NOTE_PLUGIN_FAILURES,
     )
 }

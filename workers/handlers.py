@@ -16,6 +16,7 @@ from kernel.jobs import (
     DELETE_ITEM,
     INDEX_ITEM,
     NEW_CRON_KEY,
+    NOTE_PLUGIN_FAILURES,
     RECORD_LOGIN,
     RETRY_JOB,
     RUN_BATCH,
@@ -29,6 +30,7 @@ from kernel.jobs import (
 from kernel.lifecycle.change import run_change_plugin
 from kernel.plugin_data.wishes import run_apply_plugin_writes
 from kernel.plugin_queue.work import run_plugin_queue
+from kernel.supervision.note import run_note_plugin_failures
 from kernel.user.account import run_record_login, run_set_password
 from kernel.user.retry import run_retry_job
 from workers.worker import Handler
@@ -47,4 +49,5 @@ HANDLERS: Final[Mapping[JobKind, Handler]] = {
     RUN_CRON: run_cron,
     NEW_CRON_KEY: run_new_cron_key,
     CHANGE_PLUGIN: run_change_plugin,
+    NOTE_PLUGIN_FAILURES: run_note_plugin_failures,
 }

@@ -30,6 +30,8 @@ from kernel.shared.bus import Bus
 from kernel.shared.cache import Cache
 from kernel.shared.connection import Shared
 from kernel.shared.presence import Presence
+from kernel.shared.tally import Tallies
+from kernel.supervision.reporter import Reporter
 
 # What redis-py says of a pool without a limit.
 UNLIMITED: Final = 2**31
@@ -112,11 +114,14 @@ async def _open_plugins(
         get_ceilings(config),
     )
     follower = PluginFollower(loader, ledger.db, ledger.bus, Presence(shared))
+    reporter = Reporter(loader.watch, Tallies(shared), ledger)
     try:
         await follower.start()
+        await reporter.start()
         yield follower.live
     finally:
         await follower.close()
+        await reporter.close()
         await sandbox.close()
 
 

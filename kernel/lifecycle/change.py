@@ -23,6 +23,7 @@ from kernel.plugin.store import (
     advance_generation,
     delete_offer,
     delete_plugin,
+    delete_stops,
     delete_variables,
     select_installed,
     update_plugin_status,
@@ -96,6 +97,9 @@ class _Change:
             return
         if self.wanted.operation == "forget":
             await self._forget(installed)
+            return
+        if self.wanted.operation == "retry":
+            await self._retry(installed)
             return
         plan = make_plan(self.wanted, installed, manifest.version if manifest else "")
         if plan.changes_nothing:
@@ -190,6 +194,21 @@ class _Change:
         async with self.run.finish() as finish:
             finish.result = {"outcome": "done", "path": "/admin/plugins", "title": name}
 
+    async def _retry(self, installed: Sequence[Installed]) -> None:
+        if all(row.name != self.wanted.plugin for row in installed):
+            raise RefusedError(f"The plugin '{self.wanted.plugin}' is not installed.")
+        async with self.run.finish() as finish:
+            await delete_stops(finish.conn, self.wanted.plugin)
+            await advance_generation(finish.conn)
+            finish.drop_tags(PLUGINS_TAG, PAGES_TAG)
+            finish.result = {
+                "outcome": "done",
+                "path": f"/admin/plugins/{self.wanted.plugin}",
+                "title": self.wanted.plugin,
+                "notes": [],
+            }
+        await self._spread_news()
+
     async def _load(self, rows: Sequence[Installed]) -> PluginSet:
         return await self.follower.loader.load(rows, self.rt.plugins.generation)
 
@@ -226,11 +245,17 @@ class _Change:
                 "notes": self.notes,
                 "enabled": self.wanted.plugin in after.names,
             }
+        await self._spread_news()
+
+    async def _spread_news(self) -> None:
+        """Processes that do not hear of it look for themselves within a second."""
         await self.follower.refresh()
         await self.rt.bus.publish(PLUGINS_CHANGED, {"generation": self.rt.plugins.generation})
 
     async def _write(self, finish: Finish, plan: Plan) -> None:
         conn, row = finish.conn, plan.row
+        # Another version, or the same after a person looked at it, is given another chance.
+        await delete_stops(conn, row.name)
         if plan.is_gone:
             await delete_plugin(conn, self.wanted.plugin)
             await release_item_types(conn, self.wanted.plugin)

@@ -11,7 +11,7 @@ from kernel.errors import PluginError, Unavailable
 from kernel.log import get_logger
 from kernel.plugin.loader import PluginLoader
 from kernel.plugin.model import PluginSet
-from kernel.plugin.store import select_generation, select_installed
+from kernel.plugin.store import select_generation, select_installed, select_stops
 from kernel.shared.bus import CONNECTED, Bus
 from kernel.shared.presence import Presence
 
@@ -78,7 +78,8 @@ class PluginFollower:
                 if generation == self.live.current.generation:
                     return
                 installed = await select_installed(conn)
-            plugins = await self.loader.load(installed, generation)
+                stops = await select_stops(conn)
+            plugins = await self.loader.load(installed, generation, stops)
             before, self.live.current = self.live.current, plugins
             await self.loader.keep(plugins)
         if before.generation:

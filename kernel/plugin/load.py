@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 from kernel.context import Context
 from kernel.errors import PluginError
 from kernel.log import get_logger
-from kernel.plugin.model import Budgets, LoadFailure, Manifest, PluginSet
+from kernel.plugin.model import Budgets, LoadFailure, Manifest, PluginSet, Stop
 from kernel.plugin.order import order_plugins
 from kernel.sandbox.instance import Limits
 from kernel.sandbox.sandbox import Component
@@ -21,12 +21,14 @@ from kernel.tap.catalogue import (
     QUEUE_INFO,
     QUEUE_WORKER,
     REQUEST_TIMEOUT_S,
+    Tap,
     get_tap,
 )
 from kernel.tap.dispatch import Dispatched, dispatch
 from kernel.tap.menu import build_menu
 from kernel.tap.registry import TapPlugin, TapRegistry
 from kernel.tap.scope import TapScope
+from kernel.tap.watch import Watch
 
 log = get_logger(__name__)
 
@@ -45,9 +47,12 @@ async def load_plugins(
     *,
     failures: Sequence[LoadFailure] = (),
     generation: int = 1,
+    stops: Sequence[Stop] = (),
+    watch: Watch | None = None,
 ) -> PluginSet:
     """`manifests` are those of enabled plugins; `failures` of reading others are passed on. `open_component` may
-    raise PluginError. What goes wrong with a plugin stands in the set's own `failures` and in the log."""
+    raise PluginError. Taps in `stops` are not called. What goes wrong with a plugin stands in the set's own
+    `failures` and in the log."""
     failed = {failure.plugin: failure.problems for failure in failures}
     loaded: list[tuple[Manifest, Component]] = []
     manifests = list(manifests)
@@ -67,7 +72,8 @@ async def load_plugins(
     order = order_plugins([manifest for manifest, _ in loaded], broken=failed)
     for name, problem in order.problems.items():
         failed[name] = (problem,)
-    plugins = PluginSet(order.manifests, _build_registry(order.manifests, components), generation=generation)
+    registry = _build_registry(order.manifests, components, stops, watch or Watch())
+    plugins = PluginSet(order.manifests, registry, generation=generation, stops=tuple(stops))
     plugins, problems = await _collect_declarations(plugins)
     for name, problem in problems:
         failed[name] = (*failed.get(name, ()), problem)
@@ -78,7 +84,13 @@ async def load_plugins(
 
 
 async def _open(open_component: OpenComponent, manifest: Manifest) -> Component:
-    component = await open_component(manifest)
+    try:
+        component = await open_component(manifest)
+    except PluginError as error:
+        if error.reason != "link-error":
+            raise
+        told = f"{error.message.rstrip('.')}. Its taps cannot be called: {', '.join(manifest.taps) or 'none'}."
+        raise PluginError(manifest.name, "link-error", told, detail=error.detail, is_whole=True) from error
     check_component(manifest, component)
     return component
 
@@ -136,9 +148,25 @@ def _how_to_build(manifest: Manifest) -> str:
     return f"Build it: trovato plugin build {manifest.name}"
 
 
-def _build_registry(manifests: Iterable[Manifest], components: Mapping[str, Component]) -> TapRegistry:
+def _build_registry(
+    manifests: Iterable[Manifest], components: Mapping[str, Component], stops: Iterable[Stop], watch: Watch
+) -> TapRegistry:
+    stopped: dict[str, set[str]] = {}
+    for stop in stops:
+        stopped.setdefault(stop.plugin, set()).add(stop.tap)
     return TapRegistry(
-        tuple(TapPlugin(m.name, components[m.name], m.taps, m.may, m.functions) for m in manifests)
+        tuple(
+            TapPlugin(
+                m.name,
+                components[m.name],
+                m.taps,
+                m.may,
+                m.functions,
+                frozenset(stopped.get(m.name, ())),
+                watch,
+            )
+            for m in manifests
+        )
     )
 
 
@@ -153,9 +181,9 @@ async def _collect_declarations(plugins: PluginSet) -> tuple[PluginSet, list[tup
     for plugin, declared in types.answers:
         for item_type in declared:
             owners.setdefault(item_type["type"], plugin)
-    page_makers = frozenset(i.plugin.name for i in plugins.registry.get_implementors(PAGE))
+    page_makers = _list_makers(plugins, PAGE)
     menu = build_menu(entries.answers, page_makers)
-    workers = frozenset(i.plugin.name for i in plugins.registry.get_implementors(QUEUE_WORKER))
+    workers = _list_makers(plugins, QUEUE_WORKER)
     idle = [plugin for plugin, declared in queues.answers if declared and plugin not in workers]
     known = {
         (plugin, queue.name): queue
@@ -175,6 +203,11 @@ async def _collect_declarations(plugins: PluginSet) -> tuple[PluginSet, list[tup
         *menu.complaints,
         *((plugin, _NO_WORKER.format(plugin)) for plugin in idle),
     ]
+
+
+def _list_makers(plugins: PluginSet, tap: Tap) -> frozenset[str]:
+    """Also those that are stopped there: what they declared stands until they are tried again."""
+    return frozenset(plugin.name for plugin in plugins.registry.plugins if tap.name in plugin.taps)
 
 
 def _join_permissions(dispatched: Dispatched) -> tuple[Permission, ...]:

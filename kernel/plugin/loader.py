@@ -1,6 +1,6 @@
 """Makes the set of plugins of this process from what is installed, and keeps what did not change loaded."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,8 +8,9 @@ from kernel.errors import ConfigError
 from kernel.plugin.artefacts import Artefacts
 from kernel.plugin.load import check_component, get_limits, load_plugins
 from kernel.plugin.manifest import parse_manifest
-from kernel.plugin.model import Budgets, Installed, LoadFailure, Manifest, PluginSet
+from kernel.plugin.model import Budgets, Installed, LoadFailure, Manifest, PluginSet, Stop
 from kernel.sandbox.sandbox import Component, Sandbox
+from kernel.tap.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class PluginLoader:
         self._artefacts = artefacts
         self._plugins_dir = plugins_dir
         self._ceilings = ceilings
+        self.watch = Watch()
         self._components: dict[_Key, Component] = {}
 
     def read_manifest(self, text: str, name: str) -> Manifest:
@@ -44,7 +46,9 @@ class PluginLoader:
         component = await self._open(_Key(manifest.name, sha256, manifest.budgets))
         check_component(manifest, component)
 
-    async def load(self, installed: Iterable[Installed], generation: int) -> PluginSet:
+    async def load(
+        self, installed: Iterable[Installed], generation: int, stops: Sequence[Stop] = ()
+    ) -> PluginSet:
         """Those that are enabled. What cannot be loaded is left out and stands in the set's failures."""
         hashes: dict[str, str] = {}
         manifests: list[Manifest] = []
@@ -61,7 +65,14 @@ class PluginLoader:
         async def open_component(manifest: Manifest) -> Component:
             return await self._open(_Key(manifest.name, hashes[manifest.name], manifest.budgets))
 
-        return await load_plugins(open_component, manifests, failures=failures, generation=generation)
+        return await load_plugins(
+            open_component,
+            manifests,
+            failures=failures,
+            generation=generation,
+            stops=stops,
+            watch=self.watch,
+        )
 
     async def keep(self, plugins: PluginSet) -> None:
         """Give back what this set does not use; whoever still works with an older one can go on."""

@@ -66,6 +66,16 @@ class Installed:
 
 
 @dataclass(frozen=True, slots=True)
+class Stop:
+    """A tap that is not called any more, since the plugin failed there too often; `message` is the last failure."""
+
+    plugin: str
+    tap: str
+    since: datetime
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """A row of `plugin_offer`."""
 
@@ -96,6 +106,7 @@ class PluginSet:
     permissions: tuple[Permission, ...] = ()
     failures: tuple[LoadFailure, ...] = ()
     generation: int = 0
+    stops: tuple[Stop, ...] = ()
 
     @property
     def names(self) -> Sequence[str]:

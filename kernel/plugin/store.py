@@ -4,7 +4,7 @@ import zlib
 from typing import Final
 
 from kernel.db.pool import Connection
-from kernel.plugin.model import Installed, Offer
+from kernel.plugin.model import Installed, Offer, Stop
 
 # Level 6 makes it a tenth smaller and takes three times as long.
 _DEFLATE_LEVEL: Final = 3
@@ -59,6 +59,31 @@ async def update_plugin_status(conn: Connection, name: str, *, is_enabled: bool)
 
 async def delete_plugin(conn: Connection, name: str) -> None:
     await conn.execute("DELETE FROM system WHERE name = $1", name)
+
+
+async def select_stops(conn: Connection) -> tuple[Stop, ...]:
+    """Taps that are not called, by plugin and tap."""
+    rows = await conn.fetch("SELECT plugin, tap, since, message FROM plugin_stop ORDER BY plugin, tap")
+    return tuple(Stop(**row) for row in rows)
+
+
+async def insert_stop(conn: Connection, plugin: str, tap: str, message: str) -> bool:
+    """False for one that is stopped already, or belongs to no plugin that is installed."""
+    status: str = await conn.execute(
+        """
+        INSERT INTO plugin_stop (plugin, tap, message)
+        SELECT $1, $2, $3 WHERE EXISTS (SELECT FROM system WHERE name = $1)
+        ON CONFLICT DO NOTHING
+        """,
+        plugin,
+        tap,
+        message,
+    )
+    return status.endswith(" 1")
+
+
+async def delete_stops(conn: Connection, plugin: str) -> None:
+    await conn.execute("DELETE FROM plugin_stop WHERE plugin = $1", plugin)
 
 
 async def delete_variables(conn: Connection, plugin: str) -> None:

@@ -19,6 +19,7 @@ from kernel.sandbox.bindings import (
 )
 from kernel.sandbox.contract import Contract, Kind, Signature
 from kernel.sandbox.host import HostError, HostFunction
+from kernel.sandbox.transcript import Transcript
 from kernel.sandbox.values import READERS, WRITERS, Err
 
 log = get_logger(__name__)
@@ -61,11 +62,13 @@ class Guest(ABC):
         "interrupt",
         "refusal",
         "state",
+        "transcript",
         "waiting",
     )
 
     def __init__(self) -> None:
         self.state: object = NOBODY
+        self.transcript: Transcript | None = None
         self.host_calls = 0
         self.cost = 0
         self.cost_limit = 0
@@ -92,7 +95,9 @@ class Guest(ABC):
         if self.cost <= self.cost_limit:
             return True
         most = self.cost_limit // PLAIN_CALLS_PER_CALL
-        self.refusal = f"made more host calls than one tap may make: {most}, unless [budgets] host_calls says less"
+        self.refusal = (
+            f"made more host calls than one tap may make: {most}, unless [budgets] host_calls says less"
+        )
         return False
 
 
@@ -135,13 +140,17 @@ class Imports:
             guest = guests[context]
             if not guest.spend(1):
                 return error_pointer("too many host calls")
+            asked: Sequence[Any] = ()
             try:
-                value = _NOT_NOW if guest.state is NOBODY else call(guest.state, *read(arguments))
+                asked = read(arguments)
+                value = _NOT_NOW if guest.state is NOBODY else call(guest.state, *asked)
             except Exception as error:  # noqa: BLE001  # as in Waiting.run
                 value = _failure_value(signature, error)
             except BaseException as error:  # noqa: BLE001  # wasmtime cannot carry it; the driver raises it
                 guest.interrupt = error
                 return error_pointer("interrupted")
+            if guest.transcript is not None:
+                guest.transcript.note(signature.full_name, asked, value)
             _write(signature, results, value)
             return None
 
@@ -173,6 +182,8 @@ class Imports:
         if waiting is None or waiting.answer is _PENDING:
             return False
         guest.waiting = None
+        if guest.transcript is not None:
+            guest.transcript.note(waiting.signature.full_name, waiting.arguments, waiting.answer)
         _write(waiting.signature, waiting.results, waiting.answer)
         return True
 

@@ -78,7 +78,7 @@ async def dispatch(
         try:
             answers.append((implementor.plugin.name, await call.ask(implementor, wanted)))
         except PluginError as failure:
-            call.fail(failure)
+            call.fail(implementor, failure)
     if scope.fragments is not None:
         await scope.fragments.flush()
     return Dispatched(tuple(answers), tuple(call.failures))
@@ -122,8 +122,12 @@ class _Call:
     def select(self, implementor: Implementor) -> list[int]:
         return [index for index, item in enumerate(self.items) if implementor.wants(item["type"])]
 
-    def fail(self, failure: PluginError) -> None:
+    def fail(self, implementor: Implementor, failure: PluginError) -> None:
         self.failures.append(failure)
+        plugin = implementor.plugin
+        plugin.watch.note_failure(
+            plugin.name, plugin.component.sha256, self.tap.name, failure, self.scope.ctx.request_id
+        )
         log.warning(
             "a plugin failed",
             plugin=failure.plugin,
@@ -228,6 +232,7 @@ class _Call:
             note_time("taps", seconds)
             plugin = implementor.plugin
             plugin.component.metrics.count_tap(plugin.name, self.tap.name, outcome, seconds)
+            plugin.watch.note_call(plugin.name, self.tap.name, seconds)
 
     async def _exchange(self, implementor: Implementor, wanted: Sequence[int]) -> Any:
         """Ask with a payload, check the answer."""
@@ -300,11 +305,12 @@ class _Call:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in sorted(handled.refused.items()))
             not_asked_for = NOT_ASKED_FOR in handled.refused.values()
             self.fail(
+                implementor,
                 self._failure(
                     implementor,
                     "refused-capability" if not_asked_for else "bad-answer",
                     f"could not change everything: {reasons}.",
-                )
+                ),
             )
         change = handled.change
         if change:

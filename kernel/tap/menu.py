@@ -132,7 +132,7 @@ async def get_page(scope: TapScope, match: Match) -> Page:
     if dispatched.failures:
         raise dispatched.failures[0]
     if not dispatched.answers:
-        raise PluginError(entry.plugin, "tap-not-implemented", "it is not loaded any more.", tap=PAGE.name)
+        raise PluginError(entry.plugin, "tap-not-implemented", "it is stopped or not loaded.", tap=PAGE.name)
     page: Page = dispatched.answers[0][1]
     return page
 

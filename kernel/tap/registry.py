@@ -12,6 +12,7 @@ from kernel.sandbox.sandbox import Component
 from kernel.tap.answers import QueueInfo
 from kernel.tap.capability import Capabilities
 from kernel.tap.catalogue import Tap
+from kernel.tap.watch import Watch
 
 DataMode = Literal["full", "handle"]
 
@@ -29,13 +30,16 @@ class TapOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TapPlugin:
-    """A loaded plugin, as far as calling it is concerned. `functions` are those that it offers to other plugins."""
+    """A loaded plugin, as far as calling it is concerned. `functions` are those that it offers to other plugins,
+    `stopped` the taps that are not called, for its failures there; `watch` counts what it does."""
 
     name: str
     component: Component
     taps: Mapping[str, TapOptions]
     may: Capabilities = field(default_factory=Capabilities)
     functions: frozenset[str] = frozenset()
+    stopped: frozenset[str] = frozenset()
+    watch: Watch = field(default_factory=Watch)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +109,8 @@ def _sort_implementors(plugins: Iterable[TapPlugin]) -> dict[str, tuple[Implemen
     by_tap: dict[str, list[Implementor]] = {}
     for plugin in plugins:
         for tap, options in plugin.taps.items():
+            if tap in plugin.stopped:
+                continue
             by_tap.setdefault(tap, []).append(Implementor(plugin, options))
     # The sort is stable, so that equal weights keep their loading order.
     return {tap: tuple(sorted(found, key=lambda i: i.options.weight)) for tap, found in by_tap.items()}

@@ -15,12 +15,14 @@ import orjson
 from kernel.context import Context
 from kernel.errors import PluginError
 from kernel.sandbox.instance import Instance
+from kernel.sandbox.transcript import Transcript
 from kernel.tap.catalogue import Tap
 from kernel.tap.effects import Effects
 from kernel.tap.fragment import Fragments
 from kernel.tap.handle import HandledItem
 from kernel.tap.record import Record
 from kernel.tap.registry import TapPlugin, TapRegistry
+from kernel.tap.watch import FailedCall
 from kernel.tap.witness import Witness
 
 # Of one request, over all plugins, in characters; more is not sharing but storing.
@@ -124,19 +126,29 @@ class PluginState:
         self, name: str, payload: bytes, cpu_ms: float | None, timeout_s: float, told: Record | None = None
     ) -> bytes:
         whole = False
+        transcript, cpu_before_ms, calls_before = Transcript(), 0.0, 0
         try:
             if self._instance is None:
                 self._record = Record()
                 self._instance = await self.plugin.component.take(self)
             if told is not None:
                 self._record.merge(told)
+            cpu_before_ms, calls_before = self._instance.cpu_ms, self._instance.host_calls
+            self._instance.transcript = transcript
             answer = await self._instance.invoke(name, payload, cpu_ms=cpu_ms, timeout_s=timeout_s)
             whole = True
             return answer
-        except PluginError:
+        except PluginError as failure:
             whole = self._instance is not None and not self._instance.broken
+            if failure.call is None:
+                failure.call = FailedCall(name, payload, transcript)
             raise
         finally:
+            if self._instance is not None:
+                spent_ms = self._instance.cpu_ms - cpu_before_ms
+                self.plugin.watch.note_cost(
+                    self.plugin.name, name, spent_ms, self._instance.host_calls - calls_before
+                )
             self.tap, self.handles, self.chain = None, {}, ()
             if not whole:
                 self.close()

@@ -17,6 +17,8 @@ from kernel.jobs import (
     DeleteItem,
     IndexItem,
     NewCronKey,
+    NotePluginFailures,
+    PluginFailures,
     PluginWrite,
     RecordLogin,
     RetryJob,
@@ -51,9 +53,22 @@ PAYLOADS = {
         expected_revision_id=st.none() | ids,
     ),
     DeleteItem: st.builds(DeleteItem, ids, ids),
+    NotePluginFailures: st.builds(
+        NotePluginFailures,
+        st.lists(
+            st.builds(
+                PluginFailures,
+                *(texts for _ in range(7)),
+                calls=st.integers(0, 9),
+                failures=st.integers(0, 9),
+                recording=st.none() | objects,
+            ),
+            max_size=2,
+        ),
+    ),
     ChangePlugin: st.builds(
         ChangePlugin,
-        st.sampled_from(["install", "enable", "disable", "uninstall"]),
+        st.sampled_from(["install", "enable", "disable", "uninstall", "retry"]),
         texts,
         texts,
         texts,

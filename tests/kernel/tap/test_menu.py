@@ -146,5 +146,5 @@ async def test_a_page_that_fails_or_is_gone_raises(workshop):
         with pytest.raises(PluginError, match="Plugin 'hostile', tap_page: is not implemented"):
             await get_page(scope, match)
     async with workshop.scope() as scope:
-        with pytest.raises(PluginError, match="it is not loaded any more"):
+        with pytest.raises(PluginError, match="it is stopped or not loaded"):
             await get_page(scope, match)

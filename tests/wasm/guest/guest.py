@@ -49,6 +49,8 @@ def menu() -> list[MenuDefinition]:
 
 @tap
 def page() -> Page:
+    if variables.get("guest_fails_at") == "page":
+        raise RuntimeError("no page today")
     heard = [row["name"] for row in db.select("event", order_by=["id"])]
     return Page("Guest", markup(", ".join(heard)))
 

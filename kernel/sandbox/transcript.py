@@ -1,0 +1,41 @@
+"""What a plugin asked of the kernel in one call and was told: enough to let the call happen again elsewhere."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from kernel.sandbox.host import HostError
+from kernel.sandbox.values import Err
+
+# Of one call; what comes after is left out, and the transcript says so.
+QUESTIONS_MAX: Final = 300
+LENGTH_MAX: Final = 200_000
+
+
+class Transcript:
+    """Kept of every call, so noting is cheap: measured and written down only when somebody wants it."""
+
+    __slots__ = ("_questions",)
+
+    def __init__(self) -> None:
+        self._questions: list[tuple[str, Sequence[Any], Any]] = []
+
+    def note(self, function: str, arguments: Sequence[Any], answer: Any) -> None:
+        if len(self._questions) < QUESTIONS_MAX:
+            self._questions.append((function, arguments, answer))
+
+    def as_data(self) -> list[dict[str, Any]]:
+        """`{"function", "arguments", "answer"}` each, in order; a refusal has "refusal" in place of the answer."""
+        told: list[dict[str, Any]] = []
+        length = 0
+        for function, arguments, answer in self._questions:
+            length += sum(len(part) for part in (*arguments, answer) if isinstance(part, str))
+            if length > LENGTH_MAX:
+                break
+            told.append({"function": function, "arguments": list(arguments), **_show(answer)})
+        return told
+
+
+def _show(answer: Any) -> dict[str, Any]:
+    if isinstance(answer, HostError):
+        return {"refusal": {"code": answer.code, "message": answer.message}}
+    return {"refusal": str(answer)} if isinstance(answer, Err) else {"answer": answer}

@@ -1,0 +1,1 @@
+"""Watching plugins: what they use, how they fail, and stopping a tap that fails too often."""
