@@ -223,7 +223,7 @@ class _Reader:
             is_port = port.isascii() and port.isdigit() and 1 <= int(port) <= 65_535
             if not is_host(label) or (colon and not is_port):
                 self.problems.append(
-                    f"{name} must be hosts such as mail.internal or hooks.internal:8080, with commas, not {host!r}."
+                    f"{name} must be hosts such as mail.internal or search.internal:8080, with commas, not {host!r}."
                 )
         return frozenset(hosts)
 

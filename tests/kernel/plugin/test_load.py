@@ -124,6 +124,28 @@ async def test_a_declared_tap_that_is_not_exported_is_told_with_what_is(workshop
     )
 
 
+@pytest.mark.story("8.9")
+@pytest.mark.parametrize(
+    ("functions", "problem"),
+    [
+        (["get_featured", "more"], ""),
+        (
+            ["more"],
+            "Plugin 'blog' offers 'get_featured' in [functions], but has no such function for others.",
+        ),
+        (None, "Plugin 'blog' offers 'get_featured'"),
+        ({}, "Plugin 'blog': its artefact names no functions."),
+        ([1], "Plugin 'blog': its artefact names no functions."),
+    ],
+)
+def test_functions_that_a_manifest_offers_must_be_there(functions, problem):
+    manifest = Manifest("blog", "1.0.0", Path("blog"), functions=frozenset({"get_featured"}))
+    told = {} if functions is None else {"functions": functions}
+    found = check_description(manifest, {"name": "blog", "taps": [], **told})
+    assert found.startswith(problem)
+    assert bool(found) == bool(problem)
+
+
 @pytest.mark.parametrize(
     ("description", "problem"),
     [
