@@ -1,5 +1,6 @@
 """docs/plugins.md does what it says: its plugin is put together from its blocks, tested, checked, built, installed."""
 
+import asyncio
 import re
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from kernel.__main__ import main
 from kernel.app.plugin_check import check_plugin
 from kernel.app.plugin_new import make_plugin
-from kernel.context import Actor, Context
+from kernel.app.prepare import build_administrator_context
 from kernel.lifecycle.ask import put_into_effect
 from kernel.plugin.manifest import read_manifest
 from kernel.plugin.model import Budgets
@@ -161,11 +162,11 @@ def test_the_numbers_are_those_of_the_code():
 async def test_the_plugin_of_the_page_works_on_a_site(recipes, site_config, renderer):
     """Built and put into effect while the site runs; a second run of the suite finds the artefact."""
     wasm = VAR / "recipes_of_document.wasm"
-    build_plugin(recipes, "recipes", wasm, cache_dir=NATIVE)
+    await asyncio.to_thread(build_plugin, recipes, "recipes", wasm, cache_dir=NATIVE)
     shutil.copy(wasm, recipes / "recipes.wasm")
     config = replace(site_config, plugins_dir=recipes.parent)
     async with open_site(config, renderer) as site:
-        await put_into_effect(site.worker, Context(actor=Actor(is_admin=True)), "recipes")
+        await put_into_effect(site.worker, await build_administrator_context(site.worker), "recipes")
         cook = await site.make_user("ada", is_admin=True)
         async with (
             site.client(token=await site.make_token(cook)) as program,

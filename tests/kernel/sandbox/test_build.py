@@ -8,7 +8,10 @@ import pytest
 from kernel.errors import PluginError
 from kernel.sandbox import build
 from kernel.sandbox.build import build_plugin
+from tests.docs.conftest import read_rows
 from tests.kernel.sandbox.conftest import FIXTURES, NATIVE, VAR
+
+BUILDING = read_rows("docs/plugin-errors.md", "While it is built and loaded")
 
 SOURCE = """
 from trovato_sdk import tap
@@ -58,6 +61,7 @@ def test_a_changed_source_with_a_mistake_ends_the_build_with_what_to_change(tmp_
         "Plugin 'sample': cannot be built: sample.py:11: TapDefinitionError: There is no tap for a function item_veiw."
         " Did you mean item_view? The taps are item_info, "
     )
+    assert BUILDING["not-built"].looks.match(failure.value.message)
     assert 'sample.py", line 11' in failure.value.detail
     assert (tmp_path / "out.wasm").read_bytes() == b"of an earlier build"
     assert json.loads((tmp_path / "out.build").read_text(encoding="utf-8")) == record
