@@ -158,8 +158,7 @@ async def _write(rt: Runtime, batch: Batch, ready: _Ready) -> None:
         follow_up_taps(rt.plugins.registry, part.effects, ITEM_INSERT, new)
         for number, writes in ready.writes.items():
             if items[number].id in inserted:
-                applied = await apply_writes(part.conn, rt.plugins.registry, writes)
-                part.effects.drop_tags(*sorted(applied.tags))
+                await apply_writes(part.effects, rt.plugins.registry, writes)
         drop_listings(part.effects, new)
         for line in ready.lines:
             if line.number in refused:

@@ -12,6 +12,7 @@ from kernel.context import Context
 from kernel.db.pool import Connection
 from kernel.ledger.run import Effects, Finish, JobRun, Step
 from kernel.ledger.writes import JobWrites
+from kernel.plugin_data.tags import name_variable_tag
 from kernel.runtime import Runtime
 
 
@@ -136,7 +137,8 @@ async def note_completion(_rt: Runtime, batch: Batch, finish: Finish) -> None:
     """For operations over the whole site, of which people ask when the last was; a second try of what one refused is
     none."""
     if batch.arguments.retry_of is None:
-        await note_last_run(finish.conn, batch.operation.name, batch.id, finish.result)
+        name = await note_last_run(finish.conn, batch.operation.name, batch.id, finish.result)
+        finish.drop_tags(name_variable_tag(name))
 
 
 async def complete_quietly(_rt: Runtime, _batch: Batch, _finish: Finish) -> None:

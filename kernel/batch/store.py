@@ -189,8 +189,8 @@ async def _set_note(conn: Connection, name: str, value: Mapping[str, Any]) -> No
     )
 
 
-async def note_last_run(conn: Connection, operation: str, job_id: UUID, result: Mapping[str, Any]) -> None:
-    """Kept for longer than the job itself."""
+async def note_last_run(conn: Connection, operation: str, job_id: UUID, result: Mapping[str, Any]) -> str:
+    """The name of the variable in which it stands, for longer than the job itself."""
     last = {
         "job": str(job_id),
         "at": clock.now().isoformat(),
@@ -198,6 +198,7 @@ async def note_last_run(conn: Connection, operation: str, job_id: UUID, result: 
         "refused": result["refused"],
     }
     await _set_note(conn, f"{_LAST_RUN}{operation}", last)
+    return f"{_LAST_RUN}{operation}"
 
 
 async def list_last_runs(conn: Connection, operations: Collection[str]) -> dict[str, dict[str, Any]]:

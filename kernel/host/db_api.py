@@ -8,11 +8,18 @@ from kernel.db.connect import UNKNOWN_TABLE, UNSTORABLE
 from kernel.db.pool import Database, Record
 from kernel.host.effects import add_wish, get_effects, open_reader, open_writer
 from kernel.ids import uuid7
-from kernel.plugin_data.change import make_away_error, make_change, name_table_tag
 from kernel.plugin_data.compile import compile_select
 from kernel.plugin_data.model import Change, Select
-from kernel.plugin_data.read import read_delete, read_document, read_insert, read_select, read_update
-from kernel.plugin_data.store import fetch_rows
+from kernel.plugin_data.read import (
+    make_away_error,
+    read_delete,
+    read_document,
+    read_insert,
+    read_select,
+    read_update,
+)
+from kernel.plugin_data.store import fetch_rows, run_change
+from kernel.plugin_data.tags import name_table_tag
 from kernel.plugin_data.values import show_value
 from kernel.sandbox.host import HostError, HostFunction
 from kernel.tap.effects import Wishes
@@ -98,7 +105,7 @@ async def _write(state: PluginState, change: Change, told: dict[str, Any], lengt
         add_wish(effects, state, told, length)
         return "null"
     async with open_writer(effects) as conn:
-        count = await make_change(conn, plugin, change)
+        count = await run_change(conn, plugin, change)
     effects.drop_tags(name_table_tag(plugin, change.table))
     return str(count)
 

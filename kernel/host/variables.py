@@ -8,8 +8,9 @@ from kernel.db.pool import Database
 from kernel.host.effects import add_wish, find_job_conn, get_effects, open_reader, open_writer
 from kernel.log import get_logger
 from kernel.names import has_forbidden_text
-from kernel.plugin_data.change import VARIABLE_NAME_MAX, name_variable_tag, read_variable, set_variable
-from kernel.plugin_data.store import select_variable
+from kernel.plugin_data.store import select_variable, upsert_variable
+from kernel.plugin_data.tags import name_variable_tag
+from kernel.plugin_data.variable import NAME_MAX, read_variable
 from kernel.sandbox.host import HostError, HostFunction
 from kernel.tap.effects import Wishes
 from kernel.tap.scope import PluginState
@@ -27,10 +28,10 @@ def list_variable_functions(db: Database) -> tuple[HostFunction, ...]:
             log.warning(
                 "a plugin asked for a variable that its manifest does not list in [capabilities]",
                 plugin=state.plugin.name,
-                variable=name[:VARIABLE_NAME_MAX],
+                variable=name[:NAME_MAX],
             )
             return default
-        if len(name) > VARIABLE_NAME_MAX or has_forbidden_text(name):
+        if len(name) > NAME_MAX or has_forbidden_text(name):
             return default
         state.record.note_tags(name_variable_tag(name))
         known = state.scope.variables
@@ -60,7 +61,7 @@ async def put_variable(state: PluginState, name: str, value: str) -> bool:
         add_wish(effects, state, {"kind": "variable", "name": name, "value": value}, len(value))
         return True
     async with open_writer(effects) as conn:
-        await set_variable(conn, state.plugin.name, variable)
+        await upsert_variable(conn, state.plugin.name, variable)
     effects.drop_tags(name_variable_tag(name))
     state.scope.variables[name] = value
     return True

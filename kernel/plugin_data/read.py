@@ -109,6 +109,14 @@ def get_table(tables: Tables, name: object) -> Table:
     return table
 
 
+def make_away_error(table: str) -> HostError:
+    """What a plugin is told whose tables are declared and not made."""
+    return HostError(
+        "not-available",
+        f"Table {table!r} is not there yet: tables are made when a plugin is installed or upgraded.",
+    )
+
+
 def _read_values(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
     columns = {column.name: column for column in table.columns}
     values = {}

@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from kernel.db.connect import BUSY
+from kernel.db.connect import BUSY, TAKEN, UNKNOWN_TABLE, UNSTORABLE
 from kernel.db.pool import Connection, Record
 from kernel.errors import ConfigError, Conflict
-from kernel.plugin_data.compile import name_schema
+from kernel.plugin_data.compile import compile_change, name_schema
 from kernel.plugin_data.difference import (
     AddColumn,
     AddIndex,
@@ -19,7 +19,11 @@ from kernel.plugin_data.difference import (
     Require,
     compare_tables,
 )
+from kernel.plugin_data.model import Change as RowChange
+from kernel.plugin_data.read import make_away_error
 from kernel.plugin_data.values import read_value
+from kernel.plugin_data.variable import VARIABLES_MAX, NewVariable
+from kernel.sandbox.host import HostError
 from kernel.tap.capability import Column, ColumnKind, Index, Table
 
 _TYPES: Final[Mapping[ColumnKind, str]] = {
@@ -227,10 +231,24 @@ async def fetch_rows(
     return rows
 
 
-async def run_change(conn: Connection, sql: str, arguments: Sequence[Any]) -> int:
-    """How many rows it concerned."""
-    status = await conn.execute(sql, *arguments)
+async def run_change(conn: Connection, plugin: str, change: RowChange) -> int:
+    """How many rows it concerned. Under a savepoint, since what fails leaves the transaction useless. Raises HostError,
+    and what says that others were in the way."""
+    statement = compile_change(plugin, change)
+    try:
+        status = await conn.execute(statement.sql, *statement.arguments)
+    except TAKEN as error:
+        raise HostError("conflict", f"Table {change.table!r} does not take it: {_shorten(error)}.") from None
+    except UNSTORABLE as error:
+        raise HostError("too-large", f"Table {change.table!r} cannot hold it: {_shorten(error)}.") from None
+    except UNKNOWN_TABLE:
+        raise make_away_error(change.table) from None
     return int(status.rsplit(" ", 1)[-1])
+
+
+def _shorten(error: Exception) -> str:
+    """PostgreSQL's words, which name the index and no value."""
+    return str(error).split("\n", 1)[0][:200]
 
 
 async def count_waiting(conn: Connection, kind: str, limit: int) -> int:
@@ -251,8 +269,8 @@ async def select_variable(conn: Connection, name: str) -> Any:
     return await conn.fetchval("SELECT value FROM variable WHERE name = $1", name)
 
 
-async def upsert_variable(conn: Connection, name: str, value: str, prefix: str, limit: int) -> bool:
-    """False when there are `limit` variables whose names begin with the prefix, and this would be another one."""
+async def upsert_variable(conn: Connection, plugin: str, variable: NewVariable) -> None:
+    """Raises HostError when the plugin has too many."""
     status = await conn.execute(
         """
         INSERT INTO variable (name, value)
@@ -261,9 +279,10 @@ async def upsert_variable(conn: Connection, name: str, value: str, prefix: str, 
             OR (SELECT count(*) FROM variable WHERE starts_with(name, $3)) < $4
         ON CONFLICT (name) DO UPDATE SET value = excluded.value
         """,
-        name,
-        value,
-        prefix,
-        limit,
+        variable.name,
+        variable.value,
+        f"{plugin}_",
+        VARIABLES_MAX,
     )
-    return bool(status == "INSERT 0 1")
+    if status == "INSERT 0 0":
+        raise HostError("too-large", f"A plugin may have {VARIABLES_MAX:,} variables.")

@@ -8,23 +8,17 @@ from typing import Any, Final
 
 from kernel.context import Context
 from kernel.db.connect import DISCONNECTED
-from kernel.db.pool import Connection
 from kernel.errors import TrovatoError, WorkFailed
 from kernel.ids import parse_uuid
 from kernel.jobs import APPLY_PLUGIN_WRITES, ApplyPluginWrites, PluginWrite
-from kernel.ledger.run import JobRun
+from kernel.ledger.run import Effects, JobRun
 from kernel.ledger.submit import submit_job
 from kernel.log import get_logger
-from kernel.plugin_data.change import (
-    make_change,
-    name_table_tag,
-    name_variable_tag,
-    read_variable,
-    set_variable,
-)
 from kernel.plugin_data.model import Change
 from kernel.plugin_data.read import read_delete, read_insert, read_update
-from kernel.plugin_data.store import count_waiting
+from kernel.plugin_data.store import count_waiting, run_change, upsert_variable
+from kernel.plugin_data.tags import name_table_tag, name_variable_tag
+from kernel.plugin_data.variable import read_variable
 from kernel.runtime import Runtime
 from kernel.sandbox.host import HostError
 from kernel.tap.capability import Table
@@ -45,11 +39,10 @@ log = get_logger(__name__)
 
 @dataclass(slots=True)
 class Applied:
-    """`count` changes came to stand; `refused` says why others did not. `tags` are to be dropped with the commit."""
+    """`count` changes came to stand; `refused` says why others did not."""
 
     count: int = 0
     refused: list[str] = field(default_factory=list)
-    tags: set[str] = field(default_factory=set)
 
 
 @asynccontextmanager
@@ -92,28 +85,27 @@ async def run_apply_plugin_writes(rt: Runtime, run: JobRun) -> None:
     if away and run.failures < AWAY_TRIES:
         raise WorkFailed(f"Not loaded here: {', '.join(away)}.", tries=APPLY_PLUGIN_WRITES.max_attempts)
     async with run.finish() as finish:
-        applied = await apply_writes(finish.conn, registry, payload.writes)
-        finish.drop_tags(*sorted(applied.tags))
+        applied = await apply_writes(finish, registry, payload.writes)
         finish.result = {"outcome": "done", "applied": applied.count, "refused": applied.refused}
     for refusal in applied.refused:
         log.warning("a write of a plugin was refused", reason=refusal)
 
 
-async def apply_writes(conn: Connection, registry: TapRegistry, writes: Sequence[PluginWrite]) -> Applied:
-    """In a transaction. What one call of a plugin asked for stands together or not at all, whatever others did."""
+async def apply_writes(effects: Effects, registry: TapRegistry, writes: Sequence[PluginWrite]) -> Applied:
+    """What one call of a plugin asked for stands together or not at all, whatever others did."""
     applied = Applied()
     tables = {plugin.name: plugin.may.tables for plugin in registry.plugins}
     for _, group in groupby(writes, key=lambda write: write.call):
-        part = Applied()
+        count = 0
         try:
-            async with conn.transaction():
+            async with effects.conn.transaction():
                 for write in group:
-                    await _apply(conn, tables, write, part)
+                    await _apply(effects, tables, write)
+                    count += 1
         except _RefusedError as refusal:
             applied.refused = [*applied.refused, str(refusal)][:REFUSALS_KEPT]
         else:
-            applied.count += part.count
-            applied.tags |= part.tags
+            applied.count += count
     return applied
 
 
@@ -121,24 +113,22 @@ class _RefusedError(Exception):
     """Names the plugin and the reason."""
 
 
-async def _apply(
-    conn: Connection, tables: Mapping[str, Mapping[str, Table]], write: PluginWrite, part: Applied
-) -> None:
+async def _apply(effects: Effects, tables: Mapping[str, Mapping[str, Table]], write: PluginWrite) -> None:
+    """A tag that is dropped for a change that is then undone does no harm."""
     try:
         if write.plugin not in tables:
             raise HostError("not-available", "The plugin is not enabled any more.")
         told = write.change
         if told.get("kind") == "variable":
             variable = read_variable(told.get("name"), told.get("value"))
-            await set_variable(conn, write.plugin, variable)
-            part.tags.add(name_variable_tag(variable.name))
+            await upsert_variable(effects.conn, write.plugin, variable)
+            effects.drop_tags(name_variable_tag(variable.name))
         else:
             change = _read_change(tables[write.plugin], told)
-            await make_change(conn, write.plugin, change)
-            part.tags.add(name_table_tag(write.plugin, change.table))
+            await run_change(effects.conn, write.plugin, change)
+            effects.drop_tags(name_table_tag(write.plugin, change.table))
     except HostError as refusal:
         raise _RefusedError(f"{write.plugin}: {refusal.message}") from None
-    part.count += 1
 
 
 def _read_change(tables: Mapping[str, Table], told: Mapping[str, Any]) -> Change:

@@ -7,7 +7,7 @@ import pytest
 from kernel.context import Context
 from kernel.host.cache_api import KEY_MAX, MISS_LIFE_S, TAGS_MAX, VALUE_MAX, list_cache_functions
 from kernel.plugin.model import PluginSet
-from kernel.plugin_data.change import name_variable_tag
+from kernel.plugin_data.tags import name_variable_tag
 from kernel.sandbox.host import HostError
 from kernel.tap.registry import TapOptions, TapRegistry
 from kernel.tap.scope import CLOCK_LIFE_S, TapScope
