@@ -1,7 +1,7 @@
 """Makes answers: a page with what every page shows, JSON, a redirect after a change."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from quart import Response, request
@@ -15,6 +15,7 @@ from kernel.stage.load import list_stages
 from kernel.stage.model import LIVE_STAGE
 from kernel.user.load import PERMISSIONS_TAG
 from web.visit import Visit, current_visit
+from web.why import build_why
 
 
 class PageResponse(Response):
@@ -39,6 +40,11 @@ def redirect_after_change(path: str) -> Response:
     return Response("", 303, {"Location": path, "Cache-Control": "no-store"})
 
 
+SAFE_MODE: Final = (
+    "Safe mode: this page is shown without any plugin. Leave out ?safe=1 to see it with them again."
+)
+
+
 async def show_page(
     template: str | Sequence[str],
     *,
@@ -56,8 +62,10 @@ async def show_page(
     messages = await _take_messages(visit)
     menu = _build_menu(visit)
     name = template if isinstance(template, str) else rt.renderer.suggest(template)
+    why = build_why(visit.witness, is_for_all=tags is not None, has_gaps=visit.has_gaps)
     html = rt.renderer.render(
         name,
+        why=why,
         site={"name": rt.config.site_name, "url": rt.config.public_url},
         page={
             "title": title,
@@ -84,10 +92,12 @@ async def show_page(
 
 
 async def _take_messages(visit: Visit) -> list[tuple[str, str]]:
-    """Messages of the request before this one; each is shown once."""
-    if visit.session is None or not visit.session.has_flashes:
-        return []
-    return [(flash["kind"], flash["text"]) for flash in await visit.sessions.take_flashes(visit.session)]
+    """Messages of the request before this one, each of which is shown once; and of this one, whether it is safe."""
+    messages = [("warning", SAFE_MODE)] if visit.is_safe else []
+    if visit.session is not None and visit.session.has_flashes:
+        flashes = await visit.sessions.take_flashes(visit.session)
+        messages += [(flash["kind"], flash["text"]) for flash in flashes]
+    return messages
 
 
 def _build_menu(visit: Visit) -> list[tuple[str, str, bool]]:

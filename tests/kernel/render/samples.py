@@ -25,6 +25,7 @@ from kernel.stage.model import LIVE_STAGE, Stage
 from web.bulk import ACTIONS, Choice, build_confirm_form
 from web.content_filter import ContentFilter
 from web.transfer_forms import build_export_form, build_import_form
+from web.why import Reason, Why
 
 EDITOR = Actor(UUID(int=7), "Marta Ferri", is_admin=True)
 STRANGER = Actor()
@@ -163,6 +164,7 @@ def common(title, *, actor=EDITOR, stage=LIVE_STAGE, path="/", messages=(), brea
             "path": path,
         },
         "actor": actor,
+        "why": None,
         "request_id": "019370f2-7c1e-7000-8000-0000000000ab",
         "stage": stage,
         "stages": (LIVE_STAGE, SPRING, Stage("rebrand", "Rebrand 2027")) if known else (),
@@ -171,6 +173,41 @@ def common(title, *, actor=EDITOR, stage=LIVE_STAGE, path="/", messages=(), brea
     }
 
 
+WHY = Why(
+    "Visitors without a session share one page, which is kept until something changes that it shows.",
+    (
+        Reason(
+            "blog",
+            "item_view",
+            "From before",
+            "chip--good",
+            (ITEMS[0].path,),
+            0,
+            ("It depends on items: 1.",),
+        ),
+        Reason(
+            "reading_time",
+            "item_view",
+            "Made and kept",
+            "chip--info",
+            tuple(item.path for item in ITEMS),
+            20,
+            (
+                "It depends on the permission “edit any blog content”, which the user has.",
+                "It depends on the time, and is made again after 60 s.",
+            ),
+        ),
+        Reason(
+            "polls",
+            "page",
+            "Made for once",
+            "chip--warn",
+            (),
+            0,
+            ("It is not kept: it was made with random numbers.",),
+        ),
+    ),
+)
 PAGER = SimpleNamespace(
     number=2, last_number=1001, previous_number=1, next_number=3, total=10_001, is_capped=True
 )
@@ -255,6 +292,7 @@ def make_site_pages():
     yield "plugin_page_bare", "plugin_page.html", {**blog, "gather": None, "content": None}
     yield "item", "item.html", {**read, **article, "tasks": [], "failures": []}
     yield "item_editor", "item.html", {**edited, **article, "tasks": tasks, "failures": failures}
+    yield "item_why", "item.html", {**edited, **article, "tasks": tasks, "failures": [], "why": WHY}
 
 
 def make_admin_pages():

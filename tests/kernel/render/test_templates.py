@@ -21,6 +21,7 @@ PARTS = (
     "gather/rows.html",
     "job_rows.html",
     "batch_refused.html",
+    "why.html",
 )
 VOID = frozenset(["br", "hr", "img", "input", "link", "meta", "wbr"])
 
