@@ -19,6 +19,7 @@ from kernel.tap.scope import TapScope
 from kernel.tap.witness import Witness
 from kernel.user.load import load_actor, load_anonymous
 from kernel.user.token import find_token_actor
+from web.why import open_witness
 
 
 @dataclass(slots=True)
@@ -32,10 +33,10 @@ class Visit:
     session: Session | None
     is_token: bool
     generation: int
+    witness: Witness
     tags: set[str] = field(default_factory=set)
     set_cookie: str | None = None
     has_gaps: bool = False
-    witness: Witness = field(default_factory=Witness)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _conn: "Connection | None" = None
     _scope: TapScope | None = None
@@ -108,7 +109,9 @@ async def open_visit(rt: Runtime, sessions: Sessions, request_id: str) -> Visit:
         await rt.cache.refresh()
         generation = rt.cache.generation()
         ctx = Context(actor=actor, request_id=request_id)
-        return Visit(rt, sessions, ctx, None, is_token=True, generation=generation)
+        return Visit(
+            rt, sessions, ctx, None, is_token=True, generation=generation, witness=open_witness(actor)
+        )
     session: Session | None = None
     cookie = request.cookies.get(cookie_name(rt.config), "")
     if cookie:
@@ -125,4 +128,6 @@ async def open_visit(rt: Runtime, sessions: Sessions, request_id: str) -> Visit:
         request_id=request_id,
         session_key=session.key if session else None,
     )
-    return Visit(rt, sessions, ctx, session, is_token=False, generation=generation)
+    return Visit(
+        rt, sessions, ctx, session, is_token=False, generation=generation, witness=open_witness(actor)
+    )
