@@ -48,7 +48,7 @@ class Visit:
     async def conn(self) -> Connection:
         """The snapshot that everything on this page is read from, opened by the first reader."""
         if self._conn is None:
-            self._conn = await self._stack.enter_async_context(self.rt.db.snapshot())
+            self._conn = await self._stack.enter_async_context(self.rt.db.page_snapshot())
         return self._conn
 
     async def scope(self) -> TapScope:

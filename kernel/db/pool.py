@@ -60,6 +60,7 @@ class Database:
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
         self._long = asyncio.Semaphore(max(1, pool.get_max_size() // 2))
+        self._pages = asyncio.Semaphore(max(1, pool.get_max_size() * 3 // 4))
 
     @classmethod
     async def open(
@@ -131,7 +132,7 @@ class Database:
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
-        """One consistent state to read a page from, however many statements it takes."""
+        """One consistent state to read from, however many statements it takes."""
         async with self.acquire() as conn:
             transaction = conn.transaction(isolation="repeatable_read", readonly=True)
             await transaction.start()
@@ -141,6 +142,13 @@ class Database:
                 # Nothing was written: a server that is gone by now takes nothing of what was read away.
                 with suppress(*DISCONNECTED):
                     await transaction.rollback()
+
+    @asynccontextmanager
+    async def page_snapshot(self) -> AsyncIterator[Connection]:
+        """The same for a page, which stays open while plugins and caches ask for other connections: at most three
+        quarters of the pool, so that pages do not wait for each other."""
+        async with self._pages, self.snapshot() as conn:
+            yield conn
 
     async def ping(self, timeout_s: float) -> bool:
         """Whether the server answers within the time."""

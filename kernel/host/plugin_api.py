@@ -3,14 +3,13 @@
 from typing import Final
 
 from kernel.errors import PluginError
+from kernel.names import PLUGINS_TAG
 from kernel.sandbox.host import HostError, HostFunction
 from kernel.tap.function import TooDeepError, call_function
 from kernel.tap.scope import PluginState
 from kernel.tap.wire import PluginDataError, read_json
 
 INTERFACE: Final = "plugin-api"
-# The cache tag of what depends on which plugins are enabled.
-PLUGINS_TAG: Final = "plugins"
 # In bytes of JSON; with what stands beside it, a call takes a megabyte.
 PAYLOAD_MAX: Final = 900_000
 _NAME_SHOWN: Final = 64

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from kernel.errors import ConfigError
-from kernel.names import is_machine_name
+from kernel.names import is_host, is_machine_name
 from kernel.plugin.lines import Lines, read_syntax_error
 from kernel.plugin.model import API_VERSION, Budgets, Manifest
 from kernel.plugin.tables import read_tables
@@ -30,10 +30,7 @@ _TOP: Final = (
     "budgets",
 )
 _CAPABILITIES: Final = ("permissions", "variables", "read_types", "write_types", "hosts", "raw_sql")
-# A name of at least two labels, no address, and perhaps a port: what a certificate can be made out to.
-_HOST: Final = re.compile(
-    r"(?=.{1,253}(:|$))([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?(:[1-9][0-9]{0,4})?"
-)
+_PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
 _OPTIONS: Final = ("data_mode", "fields", "types", "weight")
 _WEIGHT_LIMIT: Final = 1_000
 
@@ -168,7 +165,8 @@ class _Reader:
         self.check_keys("capabilities", data, _CAPABILITIES)
         hosts = self.texts(data, "capabilities.hosts")
         for host in hosts:
-            if not _HOST.fullmatch(host):
+            name, colon, port = host.partition(":")
+            if not is_host(name) or (colon and not _PORT.fullmatch(port)):
                 self.complain(
                     "capabilities.hosts",
                     f"{host!r} must be a host like api.example.com or api.example.com:8443",

@@ -55,6 +55,8 @@ async def call_function(caller: PluginState, plugin: TapPlugin, function: str, p
     finally:
         seconds = perf_counter() - started
         plugin.component.metrics.count_tap(plugin.name, f"function:{function}", outcome, seconds)
+        # No failure that could stop it for all: whoever calls it with nonsense makes it fail.
+        plugin.watch.note_call(plugin.name, f"function:{function}", seconds)
         if is_extra:
             state.close()
 

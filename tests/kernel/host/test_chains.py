@@ -1,5 +1,7 @@
 """A plugin whose tap causes itself, on a whole site: the chain ends, and everybody can see why."""
 
+import asyncio
+import json
 import shutil
 from dataclasses import replace
 
@@ -29,7 +31,9 @@ async def site(config, fixture_wasm, tmp_path, renderer):
     place.mkdir(parents=True)
     shutil.copy(SOURCE, place)
     shutil.copy(fixture_wasm("reach"), place)
-    ready = replace(config, plugins_dir=place.parent, var=ROOT / "var" / "test", lease_s=30.0)
+    ready = replace(
+        config, plugins_dir=place.parent, var=ROOT / "var" / "test", lease_s=30.0, database_pool=4
+    )
     db = await Database.open(ready.url_for_role("worker"), role="worker", max_size=1)
     async with db.transaction() as tx:
         await enable_plugins(tx.conn, scan_plugins(place.parent, Budgets()).manifests)
@@ -84,3 +88,19 @@ async def test_a_save_that_saves_ends_after_the_bounded_number(site):
         item = await select_item(conn, item_id)
         assert item is not None
         assert item.title == "echo" + "o" * DEPTH_MAX
+
+
+@pytest.mark.timeout(60)
+async def test_pages_that_load_items_do_not_wait_for_one_another(site):
+    """Each page holds a connection of its own while its plugin asks for another, and they are many."""
+    user = await site.make_user("editor", is_admin=True)
+    ctx = Context(actor=Actor(id=user.id, name="editor", is_admin=True))
+    other = uuid7()
+    await save(site, ctx, other, "The other page")
+    pages = [uuid7() for _ in range(3 * site.config.database_pool)]
+    order = json.dumps({"do": "load", "item_id": str(other)})
+    await asyncio.gather(*(save(site, ctx, page, order) for page in pages))
+    async with site.client(token=await site.make_token(user)) as client:
+        answers = await asyncio.gather(*(client.get(f"/item/{page}") for page in pages))
+    assert [answer.status_code for answer in answers] == [200] * len(pages)
+    assert all("The other page" in answer.text for answer in answers)
