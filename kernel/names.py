@@ -14,7 +14,7 @@ HOST: Final = re.compile(
 LIVE: Final = "live"
 # The cache tag on every page: dropped when all of them change, as with another theme or release.
 PAGES_TAG: Final = "page"
-# The cache tag on every page at a path of a plugin, which may depend on nothing else that has a tag.
+# The cache tag on every page at a path of a plugin, whatever else it depends on.
 PLUGIN_PAGES_TAG: Final = "plugin_pages"
 # The cache tag on what depends on which plugins are enabled.
 PLUGINS_TAG: Final = "plugins"

@@ -21,7 +21,7 @@ _CHIPS: Final[dict[Outcome, tuple[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Answers of one plugin with one story. `paths` are of the items that they show, none for a page; `more` is how
+    """Answers of one plugin for the same reasons. `paths` are of the items that they show, none for a page; `more` is how
     many are not named."""
 
     plugin: str
@@ -51,21 +51,21 @@ def build_why(witness: Witness, *, is_for_all: bool, has_gaps: bool) -> Why | No
         return None
     groups: dict[tuple[str, str, Outcome, tuple[str, ...]], list[Finding]] = {}
     for finding in witness.findings:
-        story = tuple(finding.record.describe())
-        groups.setdefault((finding.plugin, finding.function, finding.outcome, story), []).append(finding)
+        sentences = tuple(finding.record.describe())
+        groups.setdefault((finding.plugin, finding.function, finding.outcome, sentences), []).append(finding)
     reasons = tuple(
-        _build_reason(plugin, function, outcome, story, found)
-        for (plugin, function, outcome, story), found in groups.items()
+        _build_reason(plugin, function, outcome, sentences, found)
+        for (plugin, function, outcome, sentences), found in groups.items()
     )
     return Why(_tell_page(witness.record, is_for_all=is_for_all, has_gaps=has_gaps), reasons)
 
 
 def _build_reason(
-    plugin: str, function: str, outcome: Outcome, story: tuple[str, ...], found: Sequence[Finding]
+    plugin: str, function: str, outcome: Outcome, sentences: tuple[str, ...], found: Sequence[Finding]
 ) -> Reason:
     label, chip = _CHIPS[outcome]
     paths = tuple(f"/item/{finding.subject}" for finding in found if finding.subject)
-    return Reason(plugin, function, label, chip, paths[:LINKS_MAX], max(len(paths) - LINKS_MAX, 0), story)
+    return Reason(plugin, function, label, chip, paths[:LINKS_MAX], max(len(paths) - LINKS_MAX, 0), sentences)
 
 
 def _tell_page(record: Record, *, is_for_all: bool, has_gaps: bool) -> str:

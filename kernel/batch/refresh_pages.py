@@ -7,7 +7,7 @@ from kernel.batch.operation import Batch, Operation, note_completion
 from kernel.batch.selection import Selection, begin_selection, read_portion
 from kernel.item.model import list_tags
 from kernel.item_type.load import ITEM_TYPES_TAG, list_item_types
-from kernel.names import PLUGIN_PAGES_TAG
+from kernel.names import FRAGMENTS_TAG, PLUGIN_PAGES_TAG
 from kernel.runtime import Runtime
 
 
@@ -20,6 +20,7 @@ async def _work(rt: Runtime, batch: Batch) -> None:
         tags += [
             ITEM_TYPES_TAG,
             PLUGIN_PAGES_TAG,
+            FRAGMENTS_TAG,
             *(tag for item_type in types for tag in list_tags(item_type.type)),
         ]
     async with batch.slice() as part:

@@ -27,6 +27,7 @@ async def test_the_pages_of_every_item_and_every_listing_are_forgotten(site):
         "items:page",
         "item_types",
         "plugin_pages",
+        "fragments",
     ]
     await keep(site, *tags, "user:1")
     job = await site.run(REFRESH_PAGES, Selection())
