@@ -44,6 +44,7 @@ class FieldDefinition:
             raise ValueError(f"A field's name begins with field_, so {self.name!r} cannot be one.")
 
     def as_data(self) -> dict[str, Any]:
+        """In the form that the kernel reads."""
         return {
             "name": self.name,
             "label": self.label,
@@ -66,6 +67,7 @@ class ContentTypeDefinition:
     fields: Sequence[FieldDefinition] = ()
 
     def as_data(self) -> dict[str, Any]:
+        """In the form that the kernel reads."""
         return {
             "type": self.type,
             "label": self.label,
@@ -90,6 +92,7 @@ class MenuDefinition:
     weight: int = 0
 
     def as_data(self) -> dict[str, Any]:
+        """In the form that the kernel reads."""
         return {
             "path": self.path,
             "title": self.title,
@@ -110,6 +113,7 @@ class PermissionDefinition:
     description: str = ""
 
     def as_data(self) -> dict[str, Any]:
+        """In the form that the kernel reads."""
         return {"name": self.name, "title": self.title or self.name, "description": self.description}
 
 
@@ -125,6 +129,7 @@ class QueueDefinition:
     timeout_s: int | None = None
 
     def as_data(self) -> dict[str, Any]:
+        """In the form that the kernel reads."""
         data: dict[str, Any] = {"name": self.name, "label": self.label}
         if self.max_attempts is not None:
             data["max_attempts"] = self.max_attempts
@@ -141,4 +146,5 @@ class Page:
     content: RenderElement | None = field(default=None)
 
     def as_data(self) -> dict[str, Any]:
+        """In the form that the kernel reads."""
         return {"title": self.title, "content": self.content}

@@ -21,8 +21,7 @@ _PRESAVE: Final = "item_presave"
 
 
 class TapFailedError(Exception):
-    """A call of a plugin failed; the text says how, for people, and `answer` is the JSON error that the kernel is
-    answered.
+    """A call of a plugin failed; the text says how, for people.
 
     `code` is "tap-error", "tap-not-implemented", "bad-answer" or "exit"; `type` and `message` are those of the
     exception that the plugin's function raised, which is the cause of this one."""
@@ -43,6 +42,7 @@ class TapFailedError(Exception):
 
     @property
     def answer(self) -> str:
+        """The JSON error that the kernel is answered."""
         told = {"code": self.code, "message": self.message}
         if self.type:
             told |= {"type": self.type, "traceback": self.traceback}
@@ -54,12 +54,15 @@ class BadAnswerError(Exception):
 
 
 class Plugin:
+    """A plugin as the kernel calls it: by the name of a tap, with JSON in and out."""
+
     def __init__(self, name: str, module: ModuleType) -> None:
         self._name = name
         self._taps = {PREFIX + function.name: function for function in list_taps(module)}
         self._functions = {FUNCTION_PREFIX + offered.name: offered for offered in list_functions(module)}
 
     def describe(self) -> str:
+        """Its name, the SDK's version, and what it really implements, as JSON."""
         functions = sorted(offered.name for offered in self._functions.values())
         return json.dumps(
             {"name": self._name, "sdk": SDK_VERSION, "taps": sorted(self._taps), "functions": functions}

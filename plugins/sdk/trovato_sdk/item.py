@@ -24,43 +24,54 @@ class Item(ABC):
 
     @property
     @abstractmethod
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """The UUID."""
 
     @property
     @abstractmethod
-    def type(self) -> str: ...
+    def type(self) -> str:
+        """The machine name of the item's type."""
 
     @property
     @abstractmethod
-    def title(self) -> str: ...
+    def title(self) -> str:
+        """The title."""
 
     @abstractmethod
-    def field(self, name: str) -> Field | None: ...
+    def field(self, name: str) -> Field | None:
+        """The field as it is stored, with its text format; None where the item has none of that name."""
 
     @abstractmethod
-    def text(self, name: str) -> str | None: ...
+    def text(self, name: str) -> str | None:
+        """The field's value when it is a text, a long text or a date (ISO 8601), else None."""
 
     @abstractmethod
-    def integer(self, name: str) -> int | None: ...
+    def integer(self, name: str) -> int | None:
+        """The field's value when it is a whole number, else None."""
 
     @abstractmethod
-    def boolean(self, name: str) -> bool | None: ...
+    def boolean(self, name: str) -> bool | None:
+        """The field's value when it is true or false, else None."""
 
     @abstractmethod
-    def set_title(self, title: str) -> bool: ...
+    def set_title(self, title: str) -> bool:
+        """Replace the title."""
 
     @abstractmethod
     def set_field(self, name: str, value: Value, *, format: str | None = None) -> bool:  # noqa: A002  # as in markup
         """Without `format` the field keeps its own."""
 
     @abstractmethod
-    def set_text(self, name: str, value: str) -> bool: ...
+    def set_text(self, name: str, value: str) -> bool:
+        """Set the value to a text; the field keeps its format."""
 
     @abstractmethod
-    def set_integer(self, name: str, value: int) -> bool: ...
+    def set_integer(self, name: str, value: int) -> bool:
+        """Set the value to a whole number."""
 
     @abstractmethod
-    def set_boolean(self, name: str, value: bool) -> bool: ...
+    def set_boolean(self, name: str, value: bool) -> bool:
+        """Set the value to true or false."""
 
 
 class ItemData(Item):
@@ -92,6 +103,7 @@ class ItemData(Item):
 
     @property
     def author_id(self) -> str:
+        """The UUID of the user who wrote it; that of nobody is all zeros."""
         return self._text("author_id")
 
     @property
@@ -106,14 +118,17 @@ class ItemData(Item):
 
     @property
     def is_published(self) -> bool:
+        """Whether visitors may see it."""
         return bool(self._data.get("status"))
 
     @property
     def is_promoted(self) -> bool:
+        """Whether it stands on the front page."""
         return bool(self._data.get("promote"))
 
     @property
     def is_sticky(self) -> bool:
+        """Whether it stands above the others in lists."""
         return bool(self._data.get("sticky"))
 
     def field(self, name: str) -> Field | None:

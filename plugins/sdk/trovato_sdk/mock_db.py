@@ -133,7 +133,7 @@ def _holds(condition: Mapping[str, Any], view: _View) -> bool:
         return all(_holds(part, view) for part in condition["all"])
     value, operator = _get(view, condition["field"]), condition.get("op", "=")
     if operator in ("is null", "is not null"):
-        return (value is None) == (operator == "is null")
+        return (value is None) is (operator == "is null")
     # What is empty is neither equal to anything nor different from it.
     if value is None:
         return False

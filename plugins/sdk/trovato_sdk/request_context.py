@@ -4,6 +4,7 @@ from trovato_sdk.kernel import request_context as _request_context
 
 
 def get(key: str) -> str | None:
+    """What a plugin has set in this request; None when nobody has."""
     return _request_context.get(key)
 
 

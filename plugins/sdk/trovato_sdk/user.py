@@ -13,6 +13,7 @@ def current_id() -> str:
 
 
 def is_anonymous() -> bool:
+    """Whether the user is not logged in."""
     return current_id() == ANONYMOUS_ID
 
 
