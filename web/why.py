@@ -21,8 +21,8 @@ _CHIPS: Final[dict[Outcome, tuple[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Answers of one plugin for the same reasons. `paths` are of the items that they show, none for a page; `more` is how
-    many are not named."""
+    """Answers of one plugin for the same reasons. `paths` are of the items that they show, none for a page; `more` is
+    how many are not named."""
 
     plugin: str
     function: str

@@ -17,6 +17,7 @@ SECTIONS = {
     "ledger": "the job ledger and the queue",
     "scale": "the ledger beside a million finished jobs",
     "cache": "the caches",
+    "fragment": "answers of plugins that are kept",
     "site": "a whole site",
     "import": "an import, alone and beside an editor",
 }

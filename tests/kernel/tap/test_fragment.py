@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from kernel.context import Context
-from kernel.plugin_data.tags import name_table_tag, name_variable_tag
 from kernel.plugin_data.store import apply_tables
+from kernel.plugin_data.tags import name_table_tag, name_variable_tag
 from kernel.tap.capability import Capabilities, Column, Table
 from kernel.tap.fragment import FRAGMENT_MAX, TOO_LARGE
 from kernel.tap.registry import TapOptions
