@@ -141,5 +141,5 @@ async def test_levels(workshop, level, logged):
 
 async def test_each_function_stands_once_in_the_table(ledger):
     names = [function.full_name for function in list_host_functions(ledger)]
-    assert len(names) == len(set(names)) == 30
+    assert len(names) == len(set(names)) == 33
     assert orjson.dumps(names)
