@@ -2,9 +2,12 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -42,6 +45,19 @@ def with_kernel(work: Callable[[Runtime], Awaitable[T]], *, with_plugins: bool =
 
     configure_logging("WARNING", "auto")
     return asyncio.run(opened())
+
+
+def read_site_config() -> Config:
+    """What the environment says, whether or not it names servers. Raises ConfigError."""
+    return read_config(os.environ)
+
+
+def run_python(arguments: Sequence[str], folder: Path, paths: Sequence[Path], **more: str) -> int:
+    """The exit status of another Python, in that folder and with `paths` to import from; `more` is what stands in its
+    environment beside ours."""
+    found = os.pathsep.join([*map(str, paths), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, **more, "PYTHONPATH": found}
+    return subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, check=False).returncode
 
 
 def read_server_config() -> Config:

@@ -1,22 +1,18 @@
 """The commands of `trovato plugin` for authors: make a plugin, check it, run its own tests, develop it."""
 
 import asyncio
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
-from kernel.app.command import with_kernel
+from kernel.app.command import read_site_config, run_python, with_kernel
 from kernel.app.plugin_check import check_plugin, describe_artefact, find_plugin_folder
 from kernel.app.plugin_new import make_plugin
 from kernel.app.plugin_watch import watch_plugin
 from kernel.app.prepare import build_administrator_context
-from kernel.config import read_config
 from kernel.errors import NotFound
 from kernel.plugin.model import get_ceilings
 from kernel.runtime import Runtime
@@ -30,7 +26,7 @@ from kernel.sandbox.build import SDK_FOLDER
 )
 def new(name: str, into: Path | None) -> None:
     """Make a plugin that works before anything in it is changed."""
-    folder = make_plugin(into or read_config(os.environ).plugins_dir, name)
+    folder = make_plugin(into or read_site_config().plugins_dir, name)
     click.echo(f"{folder} is made. Next: trovato plugin test {folder if into else name}")
 
 
@@ -38,7 +34,7 @@ def new(name: str, into: Path | None) -> None:
 @click.argument("place", metavar="NAME|FOLDER")
 def check(place: str) -> None:
     """Say what is wrong with a plugin, without building or running it."""
-    config = read_config(os.environ)
+    config = read_site_config()
     folder = find_plugin_folder(config.plugins_dir, place)
     checked = check_plugin(folder, get_ceilings(config))
     for problem in checked.problems:
@@ -59,37 +55,22 @@ def check(place: str) -> None:
 @click.argument("pytest_options", nargs=-1, type=click.UNPROCESSED)
 def run_tests(place: str, pytest_options: tuple[str, ...]) -> None:
     """Run a plugin's own tests in an ordinary Python; more options go to pytest."""
-    folder = find_plugin_folder(read_config(os.environ).plugins_dir, place)
+    folder = find_plugin_folder(read_site_config().plugins_dir, place)
     if find_spec("pytest") is None:
         raise click.ClickException("pytest is not installed. Install it: pip install pytest")
     tests = folder / "tests"
     if not tests.is_dir():
         raise NotFound(f"{tests} is not there. Put tests into it, in files called test_….py")
-    # Nothing of a project around the plugin's folder shall decide how its tests run.
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-c",
-        os.devnull,
-        "--rootdir",
-        str(folder),
-        "-p",
-        "no:cacheprovider",
-    ]
-    paths = [str(folder), str(SDK_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])]
-    finished = subprocess.run(
+    # Nothing of a project around the plugin's folder shall decide how its tests run, nor what else pytest finds here.
+    command = ["-m", "pytest", "-c", "/dev/null", "--rootdir", str(folder), "-p", "no:cacheprovider"]
+    status = run_python(
         [*command, *pytest_options, str(tests)],
-        env={
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(paths),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        },
-        cwd=folder,
-        check=False,
+        folder,
+        [folder, SDK_FOLDER],
+        PYTHONDONTWRITEBYTECODE="1",
+        PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",
     )
-    raise SystemExit(finished.returncode)
+    raise SystemExit(status)
 
 
 @click.command()
@@ -97,7 +78,7 @@ def run_tests(place: str, pytest_options: tuple[str, ...]) -> None:
 def dev(name: str) -> None:
     """Watch a plugin: each save is checked, built and in effect on the running site. It is installed for that, with
     everything that its manifest asks for. Ctrl-C ends it."""
-    folder = find_plugin_folder(read_config(os.environ).plugins_dir, name)
+    folder = find_plugin_folder(read_site_config().plugins_dir, name)
 
     async def work(rt: Runtime) -> None:
         if folder.parent != rt.config.plugins_dir.resolve():

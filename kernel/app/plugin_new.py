@@ -61,7 +61,7 @@ A plugin for Trovato, which says hello at `/$name`.
 
     trovato plugin check $name    # what is wrong with it, without building it
     trovato plugin test $name     # its own tests, in an ordinary Python
-    trovato plugin build $name    # makes $name.wasm
+    trovato plugin dev $name      # has it on the site after each save
 """)
 
 

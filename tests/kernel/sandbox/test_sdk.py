@@ -1,6 +1,7 @@
 """The SDK by itself, in an ordinary Python, with the stand-in for the kernel that authors test with."""
 
 import json
+import re
 from datetime import UTC, datetime
 from types import ModuleType
 
@@ -181,6 +182,35 @@ def test_properties_beyond_the_fields_come_with_the_whole_item():
     with TestKernel() as kernel:
         answer = kernel.call(make_plugin(item_view), "item_view", item=ITEM)
     assert answer == [ITEM["author_id"], ITEM["created"], ITEM["changed"], True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("function", "payload", "words"),
+    [
+        ("item_view", {}, "item_view is handed item. In a test: kernel.call(plugin, 'item_view', item={"),
+        ("item_view", {"item": ITEM, "user": 1}, "item_view has no user. In a test"),
+        ("page", {}, """kernel.call(plugin, 'page', request={"path": "/hello", "function": "hello"})"""),
+        ("queue_worker", {"queue": "a"}, "queue_worker is handed data. In a test"),
+        ("menu", {"data": 1}, "menu has no data. In a test: kernel.call(plugin, 'menu')"),
+        ("item_view", {"item": object()}, "is no JSON, and the kernel hands over nothing else"),
+    ],
+)
+def test_a_payload_that_the_kernel_would_not_hand_over_is_told_with_one_that_it_would(
+    function, payload, words
+):
+    with TestKernel() as kernel, pytest.raises(TypeError, match=re.escape(words)):
+        kernel.call(make_plugin(lambda_named(function)), function, **payload)
+
+
+def test_an_exception_of_the_plugin_is_the_cause_of_the_failure_and_times_may_be_handed_over():
+    def cron(now):
+        raise LookupError(f"nothing at {now:%H:%M}")
+
+    moment = datetime(2026, 3, 1, 10, tzinfo=UTC)
+    with TestKernel() as kernel, pytest.raises(TapFailedError) as failure:
+        kernel.call(make_plugin(cron), "cron", now=moment, slot=moment)
+    assert str(failure.value) == "tap-error: LookupError: nothing at 10:00"
+    assert isinstance(failure.value.__cause__, LookupError)
 
 
 def test_a_batch_is_answered_item_by_item():
