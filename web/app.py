@@ -124,7 +124,13 @@ def create_app(rt: Runtime, live: LiveStreams | None = None) -> Quart:
 
 def create_asgi(rt: Runtime, live: LiveStreams | None = None) -> PageCache:
     """What the server is given: strangers' pages are answered before Quart is asked."""
-    return PageCache(create_app(rt, live), rt.cache, rt.config, cookie_name(rt.config))  # type: ignore[arg-type]  # Quart's own ASGI types
+    return PageCache(
+        create_app(rt, live),  # type: ignore[arg-type]  # Quart's own ASGI types
+        rt.cache,
+        rt.config,
+        cookie_name(rt.config),
+        read_epoch=lambda: rt.plugins.generation,
+    )
 
 
 def _set_headers(rt: Runtime, response: Response) -> None:

@@ -101,10 +101,19 @@ Made: TypeAlias = Callable[[PageMark, Page | None], None]
 
 class PageCache:
     """Wraps the application of one process. `session_cookie` is the name of the cookie that makes somebody
-    known."""
+    known. `read_epoch` tells apart what processes with different plugins make: a page of one is none of another's."""
 
-    def __init__(self, app: Application, cache: Cache, config: Config, session_cookie: str) -> None:
+    def __init__(
+        self,
+        app: Application,
+        cache: Cache,
+        config: Config,
+        session_cookie: str,
+        *,
+        read_epoch: Callable[[], int] = lambda: 0,
+    ) -> None:
         self._app = app
+        self._read_epoch = read_epoch
         self._cache = cache
         self._metrics = cache.metrics
         self._slow_s = config.slow_request_ms / 1000
@@ -120,19 +129,20 @@ class PageCache:
             return
         started = time.perf_counter()
         request = read_request(scope, self._session_cookie, self._own_hosts)
-        page = self._find_here(request.key) if request.key is not None else None
+        key = f"{self._read_epoch()} {request.key}" if request.key is not None else None
+        page = self._find_here(key) if key is not None else None
         if page is None:
             # From here on something may be logged. The server gives each request a task of its own, so that
             # nobody else's lines get this id.
             bind_contextvars(request_id=request.request_id.decode())
             begin_profile()
-            page = await self._find_elsewhere(request, request.key) if request.key is not None else None
+            page = await self._find_elsewhere(request, key) if key is not None else None
         if page is not None:
             await self._answer(page, request, send, started)
-        elif request.key is None or request.method == "HEAD":
+        elif key is None or request.method == "HEAD":
             await self._pass(scope, receive, _Answer(send, request, None), started)
         else:
-            await self._make(scope, receive, send, request, started)
+            await self._make(scope, receive, send, request, key=key, started=started)
 
     def _find_here(self, key: str) -> Page | None:
         page = cast("Page | None", self._pages.get(key))
@@ -172,10 +182,9 @@ class PageCache:
             _log_request(request, page.route, status, seconds, is_slow=True)
 
     async def _make(
-        self, scope: Scope, receive: Receive, send: Send, request: Request, started: float
+        self, scope: Scope, receive: Receive, send: Send, request: Request, *, key: str, started: float
     ) -> None:
         """Run the application; keep its answer here at once, and in Redis after it was sent."""
-        key = cast("str", request.key)
         making = Making(self._cache.generation())
         self._making[key] = making
         answer = _Answer(send, request, functools.partial(self._made, key, making))

@@ -1,15 +1,19 @@
-"""What the page of a plugin shows of it: its taps, and what it brings to the site."""
+"""What the page of a plugin shows of it: its taps and what they use, and what it brings to the site."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from kernel.lifecycle.overview import PluginLine
 from kernel.plugin.model import PluginSet
+from kernel.supervision.usage import TapUsage
 from kernel.tap.catalogue import get_tap
 
 
-def describe_plugin(plugins: PluginSet, line: PluginLine) -> dict[str, Any]:
+def describe_plugin(plugins: PluginSet, line: PluginLine, usage: Iterable[TapUsage]) -> dict[str, Any]:
     """Variables of templates/admin/plugin.html. What it declares is known only of one that is enabled."""
     manifest, name = line.manifest, line.name
+    used = {one.tap: one for one in usage}
+    stopped = {stop.tap: stop for stop in plugins.stops if stop.plugin == name}
     return {
         "taps": [
             {
@@ -17,9 +21,12 @@ def describe_plugin(plugins: PluginSet, line: PluginLine) -> dict[str, Any]:
                 "summary": get_tap(tap).summary,
                 "weight": options.weight,
                 "mode": options.data_mode,
+                "usage": used.get(tap),
+                "stop": stopped.get(tap),
             }
             for tap, options in (manifest.taps.items() if manifest else ())
         ],
+        "stops": list(stopped.values()),
         "tables": sorted(manifest.may.tables) if manifest else [],
         "dependencies": manifest.dependencies if manifest else (),
         "budgets": manifest.budgets if manifest else None,

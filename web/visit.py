@@ -12,6 +12,8 @@ from kernel.db.pool import Connection
 from kernel.errors import LoginRequired, PluginError
 from kernel.item.load import refuse
 from kernel.names import LIVE
+from kernel.plugin.live import LivePlugins
+from kernel.plugin.model import PluginSet
 from kernel.plugin_data.wishes import open_request_scope
 from kernel.runtime import Runtime
 from kernel.shared.session import Session, Sessions
@@ -24,8 +26,9 @@ from web.why import open_witness
 
 @dataclass(slots=True)
 class Visit:
-    """`tags` collects what the page shows; `has_gaps` is true when a plugin's part is missing from it. `witness` knows
-    what the plugins' parts depend on. `generation` of the cache was current before anything was read."""
+    """`tags` collects what the page shows; `has_gaps` is true when a plugin's part is missing from it, `is_safe` when
+    the site is shown without plugins. `witness` knows what the plugins' parts depend on. `generation` of the cache
+    was current before anything was read."""
 
     rt: Runtime
     sessions: Sessions
@@ -37,6 +40,7 @@ class Visit:
     tags: set[str] = field(default_factory=set)
     set_cookie: str | None = None
     has_gaps: bool = False
+    is_safe: bool = False
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _conn: "Connection | None" = None
     _scope: TapScope | None = None
@@ -100,7 +104,18 @@ def cookie_name(config: Config) -> str:
 
 
 async def open_visit(rt: Runtime, sessions: Sessions, request_id: str) -> Visit:
-    """From the request's token or cookie. Raises LoginRequired for a token that is not good any more."""
+    """From the request's token or cookie. The plugins of this moment are those of the whole visit; an administrator
+    who asks for `?safe=1` sees the site without any. Raises LoginRequired for a token that is not good any more."""
+    visit = await _open_visit(rt, sessions, request_id)
+    plugins = rt.plugins
+    if visit.actor.is_admin and request.args.get("safe") == "1":
+        plugins = PluginSet(generation=plugins.generation)
+        visit.is_safe = True
+    visit.rt = replace(rt, live_plugins=LivePlugins(plugins, rt.live_plugins.follower))
+    return visit
+
+
+async def _open_visit(rt: Runtime, sessions: Sessions, request_id: str) -> Visit:
     authorization = request.headers.get("Authorization", "")
     if authorization[:7].lower() == "bearer ":
         actor = await find_token_actor(rt, authorization[7:].strip())

@@ -79,7 +79,8 @@ def _describe_installed(rt: Runtime, row: Installed, offer: Manifest | None) -> 
     problems += next((f.problems for f in plugins.failures if f.plugin == row.name), ())
     state: State = "disabled"
     if row.is_enabled:
-        state = "enabled" if row.name in plugins.names else "broken"
+        # Without problems it is about to be loaded.
+        state = "broken" if problems and row.name not in plugins.names else "enabled"
     is_other = offer is not None and offer.version != row.version
     return PluginLine(
         row.name,

@@ -3,11 +3,12 @@
 import asyncio
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, BinaryIO, Final, cast
 
 from quart import Blueprint, Response, request
 
-from kernel.errors import BadInput, ConfigError, Conflict, NotFound, PluginError
+from kernel.errors import BadInput, ConfigError, Conflict, NotFound, PluginError, Unavailable
 from kernel.jobs import CHANGE_PLUGIN, ChangePlugin, PluginOperation
 from kernel.ledger.model import Job
 from kernel.lifecycle.change import ADMINISTER_PLUGINS
@@ -16,6 +17,9 @@ from kernel.lifecycle.source import Source, find_offered, make_source, submit_in
 from kernel.names import is_machine_name
 from kernel.plugin.manifest import parse_manifest
 from kernel.plugin.model import get_ceilings
+from kernel.shared.tally import Tallies
+from kernel.supervision.store import list_failures
+from kernel.supervision.usage import TapUsage, read_usage
 from web.guard import Submitted, changing_route
 from web.plugin_view import describe_plugin
 from web.respond import answer_json, redirect_after_change, show_page
@@ -30,11 +34,13 @@ CHANGE_FORM: Final = "plugin_change"
 UPLOAD_FORM: Final = "plugin_upload"
 # A manifest of an honest plugin has a few hundred bytes.
 MANIFEST_MAX: Final = 64_000
+FAILURES_SHOWN: Final = 20
 _DONE: Final = {
     "install": "The plugin is installed.",
     "enable": "The plugin is enabled.",
     "disable": "The plugin is disabled. Its data stay.",
     "uninstall": "The plugin is removed.",
+    "retry": "What was stopped is tried again.",
 }
 
 
@@ -63,13 +69,17 @@ async def show_plugin(name: str) -> Response:
     line = await _get_line(visit, name)
     await visit.need_session()
     offer = await _find_offer(visit, name) if line.state == "offered" or line.offered else None
+    usage: list[TapUsage] = []
+    with suppress(Unavailable):
+        usage = await read_usage(Tallies(visit.rt.shared), name)
     return await show_page(
         "admin/plugin.html",
         title=name,
         breadcrumbs=[("Plugins", PATH)],
         line=line,
         approved=_digest(offer) if offer is not None else "",
-        **describe_plugin(visit.rt.plugins, line),
+        failures=await list_failures(await visit.conn(), name, FAILURES_SHOWN),
+        **describe_plugin(visit.rt.plugins, line, usage),
     )
 
 
@@ -77,8 +87,8 @@ async def show_plugin(name: str) -> Response:
 async def change_plugin(
     name: str, submitted: Submitted | None, document: Mapping[str, Any] | None
 ) -> Response:
-    """`operation` is install, enable, disable or uninstall. To install, `approved` is the digest of what was shown;
-    with `deletes_data` a removed plugin's tables and settings go too."""
+    """`operation` is install, enable, disable, uninstall or retry. To install, `approved` is the digest of what was
+    shown; with `deletes_data` a removed plugin's tables and settings go too."""
     visit = current_visit()
     values = document if submitted is None else {key: found[-1] for key, found in submitted.items()}
     operation = (values or {}).get("operation")
@@ -169,6 +179,10 @@ async def _answer(visit: Visit, job: Job, name: str, text: str, *, as_json: bool
     if not job.is_finished:
         return answer_unfinished(job, as_json=as_json)
     result = read_result(job)
+    follower = visit.rt.live_plugins.follower
+    if follower is not None:
+        # Who has pressed the button sees what came of it; other processes follow within a second.
+        await follower.refresh()
     is_done = result["outcome"] == "done"
     message = " ".join((text, *result.get("notes", ()))) if is_done else str(result["message"])
     if as_json:
