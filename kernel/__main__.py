@@ -18,6 +18,7 @@ from kernel.app.jobs import jobs
 from kernel.app.open import open_kernel
 from kernel.app.people import role, user
 from kernel.app.plugin_commands import check, dev, new, run_tests
+from kernel.app.plugin_replay import replay
 from kernel.app.plugins import disable, enable, install, list_command, uninstall, upgrade
 from kernel.app.prepare import build_administrator_context, build_plugins, prepare_site
 from kernel.app.processes import Processes, open_listener
@@ -88,9 +89,23 @@ def seed() -> None:
     click.echo(f"{with_kernel(work)} demo items stand.")
 
 
-@main.group(commands=[new, check, run_tests, dev, list_command, install, enable, disable, upgrade, uninstall])
+@main.group(
+    commands=[
+        new,
+        check,
+        run_tests,
+        dev,
+        list_command,
+        install,
+        enable,
+        disable,
+        upgrade,
+        uninstall,
+        replay,
+    ]
+)
 def plugin() -> None:
-    """Make, check, test, build, install and list plugins."""
+    """Make, check, test, build and install plugins, and see what became of them."""
 
 
 @plugin.command("build")

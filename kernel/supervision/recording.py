@@ -53,6 +53,9 @@ def _hide_in_text(value: Any) -> Any:
     if not isinstance(value, str) or not value.startswith(("{", "[")):
         return value
     try:
-        return orjson.dumps(hide_secrets(orjson.loads(value))).decode()
+        data = orjson.loads(value)
     except orjson.JSONDecodeError:
         return value
+    hidden = hide_secrets(data)
+    # As it was written, so that the same question is the same text when the call is made again.
+    return value if hidden == data else orjson.dumps(hidden).decode()
