@@ -174,7 +174,7 @@ def common(title, *, actor=EDITOR, stage=LIVE_STAGE, path="/", messages=(), brea
 
 
 WHY = Why(
-    "Visitors without a session share one page, which is kept until something changes that it shows.",
+    "The page as a whole is not kept, since an answer on it is not.",
     (
         Reason(
             "blog",
