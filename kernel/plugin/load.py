@@ -89,7 +89,9 @@ async def _open(open_component: OpenComponent, manifest: Manifest) -> Component:
     except PluginError as error:
         if error.reason != "link-error":
             raise
-        told = f"{error.message.rstrip('.')}. Its taps cannot be called: {', '.join(manifest.taps) or 'none'}."
+        told = (
+            f"{error.message.rstrip('.')}. Its taps cannot be called: {', '.join(manifest.taps) or 'none'}."
+        )
         raise PluginError(manifest.name, "link-error", told, detail=error.detail, is_whole=True) from error
     check_component(manifest, component)
     return component
