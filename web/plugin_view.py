@@ -18,7 +18,7 @@ def describe_plugin(plugins: PluginSet, line: PluginLine, usage: Iterable[TapUsa
         "taps": [
             {
                 "name": tap,
-                "summary": get_tap(tap).summary,
+                "summary": get_tap(tap).summary.replace("`", ""),
                 "weight": options.weight,
                 "mode": options.data_mode,
                 "usage": used.get(tap),
