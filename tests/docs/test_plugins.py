@@ -22,6 +22,7 @@ from kernel.plugin.manifest import read_manifest
 from kernel.plugin.model import Budgets
 from kernel.sandbox.build import build_plugin
 from kernel.sandbox.instance import Limits
+from kernel.supervision.note import STOP_AFTER, STOP_SHARE, WINDOW_S
 from kernel.tap.catalogue import BACKGROUND_CPU_MS, BACKGROUND_TIMEOUT_S, REQUEST_TIMEOUT_S
 from kernel.tap.document import DOCUMENT
 from kernel.tap.wire import MAX_DEPTH
@@ -152,8 +153,10 @@ def test_the_numbers_are_those_of_the_code():
         f"counts a twentieth | {budgets.host_calls} |",
         f"| payload, and answer | {limits.payload_bytes:,} bytes |",
         f"| depth of JSON | {MAX_DEPTH} levels |",
+        f"fails {STOP_AFTER} times within {WINDOW_S:g} seconds, and in at least a fifth of its calls",
     ):
         assert said in TEXT
+    assert STOP_SHARE == 1 / 5
 
 
 @pytest.mark.timeout(240)
