@@ -23,7 +23,7 @@ CREATE TABLE plugin_generation (
 INSERT INTO plugin_generation (number) VALUES (1);
 
 -- An artefact does nothing before a worker installs it, so whoever asks for that brings it along.
-GRANT INSERT ON plugin_artefact TO trovato_web;
+GRANT INSERT (sha256, wasm) ON plugin_artefact TO trovato_web;
 
 -- Plugins that somebody uploaded, checked by a worker, and that wait for approval; the latest of each name.
 CREATE TABLE plugin_offer (

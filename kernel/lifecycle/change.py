@@ -31,6 +31,7 @@ from kernel.plugin.store import (
     upsert_plugin,
 )
 from kernel.plugin_data.store import apply_tables, drop_tables
+from kernel.plugin_data.tags import name_variable_tag
 from kernel.runtime import Runtime
 from kernel.tap.catalogue import DISABLE, ENABLE, INSTALL, UNINSTALL, UPGRADE, Tap
 from kernel.tap.dispatch import dispatch
@@ -260,7 +261,8 @@ class _Change:
             await delete_plugin(conn, self.wanted.plugin)
             await release_item_types(conn, self.wanted.plugin)
             if self.wanted.deletes_data:
-                await delete_variables(conn, self.wanted.plugin)
+                gone = await delete_variables(conn, self.wanted.plugin)
+                finish.drop_tags(*map(name_variable_tag, gone))
                 # In a job of its own: what the plugin wrote just now still holds its tables.
                 finish.follow_up(CHANGE_PLUGIN, ChangePlugin("forget", self.wanted.plugin))
         elif self.wanted.operation == "install":

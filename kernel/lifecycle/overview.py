@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from kernel.config import Config
 from kernel.errors import ConfigError
 from kernel.lifecycle.compare import list_new_wishes, list_wishes
 from kernel.plugin.manifest import parse_manifest
-from kernel.plugin.model import Installed, Manifest, Offer, get_ceilings
+from kernel.plugin.model import Installed, Manifest, Offer, PluginSet, get_ceilings
 from kernel.plugin.scan import Scan, scan_plugins
 from kernel.plugin.store import select_installed, select_offers
 from kernel.runtime import Runtime
@@ -44,7 +45,7 @@ async def list_plugins(rt: Runtime) -> tuple[PluginLine, ...]:
     async with rt.db.acquire() as conn:
         installed = await select_installed(conn)
         uploaded = await select_offers(conn)
-    return build_lines(rt, installed, uploaded, scan)
+    return build_lines(rt.config, rt.plugins, installed, uploaded, scan)
 
 
 async def find_installed(rt: Runtime, name: str) -> Manifest | None:
@@ -52,30 +53,35 @@ async def find_installed(rt: Runtime, name: str) -> Manifest | None:
     async with rt.db.acquire() as conn:
         installed = await select_installed(conn)
     row = next((row for row in installed if row.name == name), None)
-    return _read(rt, row)[0] if row is not None else None
+    return _read(rt.config, row)[0] if row is not None else None
 
 
 def build_lines(
-    rt: Runtime, installed: Iterable[Installed], uploaded: Iterable[Offer], scan: Scan
+    config: Config,
+    plugins: PluginSet,
+    installed: Iterable[Installed],
+    uploaded: Iterable[Offer],
+    scan: Scan,
 ) -> tuple[PluginLine, ...]:
     """What was uploaded comes before what the folder holds."""
     offers = {manifest.name: manifest for manifest in scan.manifests}
     broken = {failure.plugin: failure.problems for failure in scan.failures}
     for offer in uploaded:
-        manifest, problems = _read(rt, offer)
+        manifest, problems = _read(config, offer)
         if manifest is not None:
             offers[offer.name] = manifest
         else:
             broken[offer.name] = problems
-    lines = {row.name: _describe_installed(rt, row, offers.get(row.name)) for row in installed}
+    lines = {row.name: _describe_installed(config, plugins, row, offers.get(row.name)) for row in installed}
     for name in {*offers, *broken} - set(lines):
         lines[name] = _describe_offer(name, offers.get(name), broken.get(name, ()))
     return tuple(lines[name] for name in sorted(lines))
 
 
-def _describe_installed(rt: Runtime, row: Installed, offer: Manifest | None) -> PluginLine:
-    manifest, problems = _read(rt, row)
-    plugins = rt.plugins
+def _describe_installed(
+    config: Config, plugins: PluginSet, row: Installed, offer: Manifest | None
+) -> PluginLine:
+    manifest, problems = _read(config, row)
     problems += next((f.problems for f in plugins.failures if f.plugin == row.name), ())
     state: State = "disabled"
     if row.is_enabled:
@@ -111,9 +117,9 @@ def _describe_offer(name: str, offer: Manifest | None, problems: tuple[str, ...]
     )
 
 
-def _read(rt: Runtime, row: Installed | Offer) -> tuple[Manifest | None, tuple[str, ...]]:
-    place = rt.config.plugins_dir / row.name / f"{row.name}.info.toml"
+def _read(config: Config, row: Installed | Offer) -> tuple[Manifest | None, tuple[str, ...]]:
+    place = config.plugins_dir / row.name / f"{row.name}.info.toml"
     try:
-        return parse_manifest(row.manifest, place, get_ceilings(rt.config)), ()
+        return parse_manifest(row.manifest, place, get_ceilings(config)), ()
     except ConfigError as error:
         return None, tuple(error.problems)

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from kernel.context import Context
@@ -20,6 +20,8 @@ from kernel.runtime import Runtime
 
 # A plugin in Python has 18 MB, nearly all of it the interpreter.
 WASM_MAX: Final = 64 * 2**20
+
+Also: TypeAlias = Callable[[Connection, UUID], Awaitable[None]] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +102,10 @@ async def _submit(
     )
 
 
-async def _bring_artefact(rt: Runtime, source: Source) -> Callable[[Connection, UUID], Awaitable[None]]:
-    """What writes the artefact in the transaction that inserts its job; nothing where it is there already."""
+async def _bring_artefact(rt: Runtime, source: Source) -> Also:
+    """What writes the artefact in the transaction that inserts its job; None where it is there already."""
     async with rt.db.acquire() as conn:
-        is_there = await has_artefact(conn, source.sha256)
-    stored = b"" if is_there else await asyncio.to_thread(deflate_artefact, source.wasm)
-
-    async def write(conn: Connection, _job_id: UUID) -> None:
-        if stored:
-            await insert_artefact(conn, source.sha256, stored)
-
-    return write
+        if await has_artefact(conn, source.sha256):
+            return None
+    stored = await asyncio.to_thread(deflate_artefact, source.wasm)
+    return lambda conn, _job_id: insert_artefact(conn, source.sha256, stored)

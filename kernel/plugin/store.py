@@ -86,9 +86,18 @@ async def delete_stops(conn: Connection, plugin: str) -> None:
     await conn.execute("DELETE FROM plugin_stop WHERE plugin = $1", plugin)
 
 
-async def delete_variables(conn: Connection, plugin: str) -> None:
-    """Those that only this plugin may set."""
-    await conn.execute("DELETE FROM variable WHERE starts_with(name, $1)", f"{plugin}_")
+async def delete_variables(conn: Connection, plugin: str) -> list[str]:
+    """Those that only this plugin may set, by name; not those of a plugin whose name begins with this one's."""
+    rows = await conn.fetch(
+        """
+        DELETE FROM variable WHERE starts_with(name, $1 || '_') AND NOT EXISTS (
+            SELECT FROM system
+            WHERE starts_with(system.name, $1 || '_') AND starts_with(variable.name, system.name || '_')
+        ) RETURNING name
+        """,
+        plugin,
+    )
+    return [row["name"] for row in rows]
 
 
 async def has_artefact(conn: Connection, sha256: str) -> bool:

@@ -16,7 +16,17 @@ FLOORS: Final = (
     ("render", "tap", "plugin", "ledger", "runtime"),
     ("setting", "user", "item_type", "category", "stage", "alias", "menu", "file", "item"),
     ("search", "gather", "form", "tile"),
-    ("publish", "plugin_data", "batch", "cron", "supervision", "lifecycle", "plugin_queue", "transfer", "demo"),
+    (
+        "publish",
+        "plugin_data",
+        "batch",
+        "cron",
+        "supervision",
+        "lifecycle",
+        "plugin_queue",
+        "transfer",
+        "demo",
+    ),
     ("host", "app", "__main__"),
 )
 PLACES: Final = {

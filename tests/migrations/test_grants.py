@@ -19,7 +19,9 @@ WEB_MAY_INSERT = {
         "dedupe_key",
         "run_at",
         "group_key",
+        "depth",
     },
+    "plugin_artefact": {"sha256", "wasm"},
     "job_chunk": {"job_id", "part", "number", "content"},
 }
 WEB_MAY_UPDATE = {"job": {"cancel_requested"}}

@@ -34,7 +34,11 @@ def list_sources():
     manifest, code = (SOURCE / "errands.info.toml").read_text(), (SOURCE / "errands.py").read_text()
     for name in ("errands", "rivals"):
         yield name, manifest.replace('"errands"', f'"{name}"'), code.replace("/errands/", f"/{name}/")
-    yield "reminders", read_example("toml", 'name = "reminders"'), read_example("python", "Reminds of new items")
+    yield (
+        "reminders",
+        read_example("toml", 'name = "reminders"'),
+        read_example("python", "Reminds of new items"),
+    )
 
 
 @pytest.fixture(scope="session")

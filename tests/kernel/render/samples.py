@@ -22,6 +22,7 @@ from kernel.item_type.model import FieldDefinition, ItemType
 from kernel.render.tree import render_tree
 from kernel.shared.session import Session
 from kernel.stage.model import LIVE_STAGE, Stage
+from tests.kernel.render.plugin_samples import make_plugin_pages
 from web.bulk import ACTIONS, Choice, build_confirm_form
 from web.content_filter import ContentFilter
 from web.transfer_forms import build_export_form, build_import_form
@@ -252,6 +253,7 @@ def make_pages(renderer):
     yield from make_site_pages()
     yield from make_admin_pages()
     yield from make_cron_pages()
+    yield from make_plugin_pages(common)
     yield from make_form_pages(renderer)
     yield from make_job_pages()
     yield from make_batch_pages()

@@ -78,7 +78,9 @@ def _list_plugins(plugins: PluginSet) -> list[dict[str, Any]]:
     """Those that run and those that could not be loaded, by name."""
     failed = {failure.plugin: " ".join(failure.problems) for failure in plugins.failures}
     for stop in plugins.stops:
-        failed[stop.plugin] = f"{stop.tap} is stopped, it failed too often. {failed.get(stop.plugin, '')}".strip()
+        failed[stop.plugin] = (
+            f"{stop.tap} is stopped, it failed too often. {failed.get(stop.plugin, '')}".strip()
+        )
     loaded = {manifest.name: manifest for manifest in plugins.manifests}
     rows = []
     for name in sorted({*failed, *loaded}):
