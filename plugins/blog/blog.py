@@ -1,6 +1,5 @@
 """A blog: what a post consists of, how it looks, the page at /blog, and who may write."""
 
-import re
 from datetime import date
 
 from trovato_sdk import (
@@ -16,9 +15,6 @@ from trovato_sdk import (
     markup,
     tap,
 )
-
-WORDS_PER_MINUTE = 200
-HTML_TAG = re.compile(r"<[^>]*>")
 
 
 @tap
@@ -43,7 +39,7 @@ def item_info() -> list[ContentTypeDefinition]:
                     "Reading time in minutes",
                     FieldType.INTEGER,
                     weight=40,
-                    help="Leave it empty to have it estimated from the body.",
+                    help="Left empty, none is shown, or an estimate where the site makes one.",
                 ),
                 FieldDefinition("field_featured", "Featured", FieldType.BOOLEAN, weight=50, default=False),
             ],
@@ -54,12 +50,7 @@ def item_info() -> list[ContentTypeDefinition]:
 @tap
 def item_view(item: Item) -> RenderElement:
     return container(
-        byline=container(
-            _published_on(item),
-            markup(f"{_reading_minutes(item)} min read"),
-            _badge(item),
-            classes="byline",
-        ),
+        byline=_byline(item),
         summary=_summary(item),
         body=_body(item),
     )
@@ -96,6 +87,11 @@ def perm() -> list[PermissionDefinition]:
     ]
 
 
+def _byline(item: Item) -> RenderElement | None:
+    parts = [_published_on(item), _reading_time(item), _badge(item)]
+    return container(*parts, classes="byline") if any(parts) else None
+
+
 def _published_on(item: Item) -> RenderElement | None:
     day = _day(item)
     if day is None:
@@ -108,13 +104,9 @@ def _day(item: Item) -> date | None:
     return date.fromisoformat(text) if text else None
 
 
-def _reading_minutes(item: Item) -> int:
-    """What the author says, else an estimate."""
-    given = item.integer("field_reading_minutes")
-    if given:
-        return given
-    words = HTML_TAG.sub(" ", item.text("field_body") or "").split()
-    return max(1, round(len(words) / WORDS_PER_MINUTE))
+def _reading_time(item: Item) -> RenderElement | None:
+    minutes = item.integer("field_reading_minutes")
+    return markup(f"{minutes} min read") if minutes else None
 
 
 def _badge(item: Item) -> RenderElement | None:
