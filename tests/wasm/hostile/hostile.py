@@ -2,8 +2,11 @@
 
 import json
 import os
+import socket
+import time
+from importlib import import_module
 
-from trovato_sdk import Item, markup, tap
+from trovato_sdk import Item, container, db, http, image, items, link, markup, tap, variables
 from trovato_sdk.dispatch import Plugin
 
 RAW = {
@@ -43,13 +46,80 @@ def recursion():
     recursion()
 
 
-WAYS = {"trap": trap, "loop": loop, "memory bomb": memory_bomb, "error": raise_error, "recursion": recursion}
+def sleep():
+    time.sleep(30)
+
+
+def connect():
+    socket.create_connection(("127.0.0.1", 22))
+
+
+def import_late():
+    import_module("xml.dom.minidom")
+
+
+def read_tables_of_others():
+    for table in ("users", "public.users", 'event" --', "../users", "pg_shadow", "plugin_guest.event"):
+        tell_refusal(db.select, table)
+    raise ValueError("no table of others")
+
+
+def guess_ids():
+    for number in range(50):
+        tell_refusal(items.load, f"0190a000-0000-7000-8000-{number:012x}")
+    tell_refusal(variables.get, "mail_password")
+    tell_refusal(http.fetch, "http://127.0.0.1:22/")
+    raise ValueError("nothing guessed")
+
+
+def tell_refusal(function, *arguments):
+    """Whoever is not refused shows what was found."""
+    try:
+        found = function(*arguments)
+    except Exception:  # noqa: BLE001  # every kind of refusal will do
+        return
+    if found:
+        raise SystemExit(f"LEAKED {found}")
+
+
+SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+BAD_URLS = (
+    "javascript:alert(1)",
+    "JaVaScRiPt:alert(1)",
+    "data:text/html,<script>alert(1)</script>",
+    " java\nscript:alert(1)",
+)
+
+
+def show_scripts():
+    evil = {"onclick": "alert(1)", "style": "background:url(javascript:alert(1))", SCRIPT: SCRIPT}
+    return container(
+        markup(SCRIPT, attributes=evil, classes=[SCRIPT]),
+        *(link(url, SCRIPT, attributes=evil) for url in BAD_URLS),
+        *(image(url, SCRIPT) for url in BAD_URLS),
+    )
+
+
+WAYS = {
+    "trap": trap,
+    "loop": loop,
+    "memory bomb": memory_bomb,
+    "error": raise_error,
+    "recursion": recursion,
+    "sleep": sleep,
+    "connect": connect,
+    "late import": import_late,
+    "tables of others": read_tables_of_others,
+    "guessed ids": guess_ids,
+}
 
 
 @tap
 def item_view(item: Item):
+    if item.title == "scripts":
+        return show_scripts()
     WAYS.get(item.title, str)()
-    return markup(f"hostile shows {item.title}")
+    return markup("x" * 2_000_000 if item.title == "huge answer" else f"hostile shows {item.title}")
 
 
 @tap
