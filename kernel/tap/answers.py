@@ -22,9 +22,9 @@ INDEX_TEXT_MAX: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class MenuEntry:
-    """`path` may hold `{name}` segments. `function` tells the plugin's `page` function which of its pages is
-    wanted; `lists` is an item type whose published items stand below it. An entry with neither leads to a page
-    that exists anyway. An empty `permission`: everybody may go."""
+    """`path` may hold `{name}` or `{name:kind}` segments. `function` tells the plugin's `page` function which of its
+    pages is wanted; `lists` is an item type whose published items stand below it. An entry with neither leads to a
+    page that exists anyway. An empty `permission`: everybody may go. A task is shown on the page of its parent."""
 
     path: str
     title: str
@@ -34,6 +34,7 @@ class MenuEntry:
     permission: str = ""
     parent: str = ""
     weight: int = 0
+    is_task: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ def read_note(answer: Any) -> str | None:
 
 def read_menu_entries(answer: Any) -> list[MenuEntry]:
     """Whether a path is free and allowed is decided where the menu is built."""
-    keys = ("path", "title", "function", "lists", "permission", "parent", "weight")
+    keys = ("path", "title", "function", "lists", "permission", "parent", "weight", "is_task")
     entries = []
     for number, data in enumerate(_read_objects(answer, "menu entries"), 1):
         place = f"menu entry {number}"
@@ -145,6 +146,9 @@ def read_menu_entries(answer: Any) -> list[MenuEntry]:
         weight = data.get("weight", 0)
         if type(weight) is not int:
             raise PluginDataError(f"{place}: 'weight' must be a whole number, not {_name_kind(weight)}")
+        is_task = data.get("is_task", False)
+        if not isinstance(is_task, bool):
+            raise PluginDataError(f"{place}: 'is_task' must be true or false, not {_name_kind(is_task)}")
         entries.append(
             MenuEntry(
                 path=_read_text(data, "path", place, PATH_MAX, required=True),
@@ -154,6 +158,7 @@ def read_menu_entries(answer: Any) -> list[MenuEntry]:
                 permission=_read_text(data, "permission", place, LABEL_MAX),
                 parent=_read_text(data, "parent", place, PATH_MAX),
                 weight=weight,
+                is_task=is_task,
             )
         )
     return entries

@@ -18,7 +18,13 @@ KERNEL_SEGMENTS: Final = frozenset(
     | {"search", "stage", "static", "system", "tile", "user"}
 )
 _LITERAL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]*")
-_WILDCARD: Final = re.compile(r"\{([a-z][a-z0-9_]{0,31})\}")
+_WILDCARD: Final = re.compile(r"\{([a-z][a-z0-9_]{0,31})(?::([a-z]+))?\}")
+# What may stand in a segment that says so, `{id:uuid}`; one that says nothing takes everything.
+KINDS: Final = {
+    "int": re.compile(r"0|[1-9][0-9]{0,17}"),
+    "uuid": re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+    "name": re.compile(r"[a-z][a-z0-9_]{0,31}"),
+}
 # A chain of parents longer than this is a mistake, and no breadcrumb.
 _PARENTS_MAX: Final = 12
 
@@ -39,16 +45,24 @@ class Crumb:
 
 
 @dataclass(frozen=True, slots=True)
+class Task:
+    title: str
+    path: str
+    permission: str
+    is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Pattern:
-    """One part per segment: the text that must stand there, or None and the name of the argument."""
+    """One part per segment: the text that must stand there, or None, the argument's name and its kind ("": any)."""
 
     entry: MenuEntry
-    parts: tuple[tuple[str | None, str], ...]
+    parts: tuple[tuple[str | None, str, str], ...]
 
     def match(self, segments: Sequence[str]) -> dict[str, str] | None:
         args: dict[str, str] = {}
-        for (literal, name), segment in zip(self.parts, segments, strict=True):
-            if literal is None and segment:
+        for (literal, name, kind), segment in zip(self.parts, segments, strict=True):
+            if literal is None and segment and (not kind or KINDS[kind].fullmatch(segment)):
                 args[name] = segment
             elif literal != segment:
                 return None
@@ -65,8 +79,8 @@ class MenuRegistry:
     _patterns: Mapping[int, tuple[_Pattern, ...]] = field(default_factory=dict, repr=False)
 
     def resolve(self, path: str) -> Match | None:
-        """`path` as the browser asks for it, decoded. An exact path comes before a pattern, and a pattern
-        whose first wildcard stands late before one whose first stands early."""
+        """`path` as the browser asks for it, decoded. An exact path comes before a pattern; of patterns, one with a
+        text comes before one with a kind, and that before one that takes everything, where they first differ."""
         entry = self._exact.get(path)
         if entry is not None:
             return Match(path, entry, {})
@@ -84,13 +98,26 @@ class MenuRegistry:
         crumbs = [Crumb(match.path, match.entry.title)]
         entry = match.entry
         while entry.parent and len(crumbs) < _PARENTS_MAX:
-            path = _WILDCARD.sub(lambda found: match.args.get(found[1], found[0]), entry.parent)
+            path = _fill(entry.parent, match)
             above = self.resolve(path)
             if above is None or any(crumb.path == path for crumb in crumbs):
                 break
             crumbs.append(Crumb(path, above.entry.title))
             entry = above.entry
         return tuple(reversed(crumbs))
+
+    def list_tasks(self, match: Match) -> tuple[Task, ...]:
+        """What can be done at the page: itself and the tasks below it, or its parent's when it is one of those. Empty
+        where there is nothing to choose."""
+        base = match.entry.parent if match.entry.is_task else match.entry.path
+        tasks = [entry for entry in self.entries if entry.is_task and entry.parent == base]
+        first = next((entry for entry in self.entries if entry.path == base), None)
+        if not tasks or first is None:
+            return ()
+        return tuple(
+            Task(entry.title, _fill(entry.path, match), entry.permission, entry.path == match.entry.path)
+            for entry in (first, *tasks)
+        )
 
 
 def build_menu(
@@ -101,7 +128,7 @@ def build_menu(
     complaints: list[tuple[str, str]] = []
     for plugin, declared in answers:
         for entry in declared:
-            shape = _WILDCARD.sub("{}", entry.path)
+            shape = _WILDCARD.sub(lambda found: f"{{{found[2] or ''}}}", entry.path)
             reason = _find_mistake(entry, plugin, page_makers)
             if reason is None and shape in taken:
                 reason = f"it belongs to the plugin '{taken[shape].plugin}' already"
@@ -148,9 +175,14 @@ def _find_mistake(entry: MenuEntry, plugin: str, page_makers: frozenset[str]) ->
     bad = next((s for s in segments if not _LITERAL.fullmatch(s) and not _WILDCARD.fullmatch(s)), None)
     if bad is not None:
         return f"the segment {bad!r} must be letters, digits and . _ ~ -, or a {{name}}"
-    names = _WILDCARD.findall(entry.path)
-    if len(names) != len(set(names)):
+    wildcards = _WILDCARD.findall(entry.path)
+    if len(wildcards) != len({name for name, _ in wildcards}):
         return "two wildcards have the same name"
+    unknown = next((kind for _, kind in wildcards if kind and kind not in KINDS), None)
+    if unknown is not None:
+        return f"there is no kind {unknown!r} of a segment; there are {', '.join(KINDS)}"
+    if entry.is_task and not entry.parent:
+        return "a task needs a parent, on whose page it is shown"
     if entry.function and plugin not in page_makers:
         return f"it has the function {entry.function!r}, but the plugin does not implement {PAGE.name}"
     return None
@@ -169,13 +201,18 @@ def _find_lost_parents(entries: Iterable[MenuEntry]) -> list[tuple[str, str]]:
 
 
 def _compile(entry: MenuEntry) -> _Pattern:
-    parts: list[tuple[str | None, str]] = []
+    parts: list[tuple[str | None, str, str]] = []
     for segment in entry.path.split("/")[1:]:
         wildcard = _WILDCARD.fullmatch(segment)
-        parts.append((None, wildcard[1]) if wildcard else (segment, ""))
+        parts.append((None, wildcard[1], wildcard[2] or "") if wildcard else (segment, "", ""))
     return _Pattern(entry, tuple(parts))
 
 
-def _rank(pattern: _Pattern) -> tuple[bool, ...]:
-    """False sorts before True: a literal wins over a wildcard where two patterns first differ."""
-    return tuple(literal is None for literal, _ in pattern.parts)
+def _rank(pattern: _Pattern) -> tuple[int, ...]:
+    """The lower wins where two patterns first differ."""
+    return tuple(0 if literal is not None else 1 if kind else 2 for literal, _, kind in pattern.parts)
+
+
+def _fill(path: str, match: Match) -> str:
+    """The path with what stands in the address in place of its wildcards."""
+    return _WILDCARD.sub(lambda found: match.args.get(found[1], found[0]), path)

@@ -53,5 +53,10 @@ async def show_plugin_page(path: str) -> Response:
         breadcrumbs=[("Home", "/"), *crumbs],
         tags=(PLUGIN_PAGES_TAG,),
         content=content,
+        tasks=[
+            (task.title, task.path, task.is_active)
+            for task in menu.list_tasks(match)
+            if not task.permission or visit.actor.may(task.permission)
+        ],
         **listing | {"failures": [*failures, *listing["failures"]]},
     )

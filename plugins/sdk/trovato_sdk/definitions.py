@@ -78,10 +78,11 @@ class ContentTypeDefinition:
 
 @dataclass(frozen=True, slots=True)
 class MenuDefinition:
-    """A page of the plugin. `path` may hold `{name}` segments; `function` reaches the plugin's `page` tap as
+    """A page of the plugin. `path` may hold `{name}` segments, or `{name:int}`, `{name:uuid}` and `{name:name}` ones,
+    which take nothing else; `function` reaches the plugin's `page` tap as
     `request.function` and tells it which of its pages is wanted; without one the path leads to a page that
     exists anyway. `lists` names an item type whose newest items the kernel lists below. Without a permission
-    everybody may see it."""
+    everybody may see it. A task is a tab on the page of its parent."""
 
     path: str
     title: str
@@ -90,6 +91,7 @@ class MenuDefinition:
     permission: str = ""
     parent: str = ""
     weight: int = 0
+    is_task: bool = False
 
     def as_data(self) -> dict[str, Any]:
         """In the form that the kernel reads."""
@@ -101,6 +103,7 @@ class MenuDefinition:
             "permission": self.permission,
             "parent": self.parent,
             "weight": self.weight,
+            "is_task": self.is_task,
         }
 
 

@@ -290,8 +290,9 @@ def make_site_pages():
     yield "list", "gather/list.html", {**pages, **make_listing(RECENT_PAGES, 5)}
     yield "list_empty", "gather/list.html", {**pages, **make_listing(RECENT_PAGES, 1, rows=())}
     blog = {**common("Blog", actor=STRANGER, path="/blog"), **make_listing(RECENT_PAGES, 1)}
-    yield "plugin_page", "plugin_page.html", {**blog, "content": CONTENT[0]}
-    yield "plugin_page_bare", "plugin_page.html", {**blog, "gather": None, "content": None}
+    tasks = [("View", "/blog", True), ("Log", "/blog/log", False)]
+    yield "plugin_page", "plugin_page.html", {**blog, "content": CONTENT[0], "tasks": tasks}
+    yield "plugin_page_bare", "plugin_page.html", {**blog, "gather": None, "content": None, "tasks": []}
     yield "item", "item.html", {**read, **article, "tasks": [], "failures": []}
     yield "item_editor", "item.html", {**edited, **article, "tasks": tasks, "failures": failures}
     yield "item_why", "item.html", {**edited, **article, "tasks": tasks, "failures": [], "why": WHY}

@@ -148,3 +148,76 @@ async def test_a_page_that_fails_or_is_gone_raises(workshop):
     async with workshop.scope() as scope:
         with pytest.raises(PluginError, match="it is stopped or not loaded"):
             await get_page(scope, match)
+
+
+TYPED = [
+    MenuEntry("/poll/{id:uuid}", "A poll", parent="/poll"),
+    MenuEntry("/poll/{number:int}", "By number"),
+    MenuEntry("/poll/{word}", "Anything"),
+    MenuEntry("/poll/{kind:name}/new", "New"),
+    MenuEntry("/poll", "Polls"),
+]
+
+
+@pytest.mark.story("3.16")
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [
+        ("/poll/0190a000-0000-7000-8000-000000000001", "A poll"),
+        ("/poll/0190A000-0000-7000-8000-000000000001", "Anything"),
+        ("/poll/17", "By number"),
+        ("/poll/017", "Anything"),
+        ("/poll/-1", "Anything"),
+        ("/poll/1" + "0" * 18, "Anything"),
+        ("/poll/stars/new", "New"),
+    ],
+)
+def test_a_segment_with_a_kind_takes_nothing_else(path, title):
+    assert make_menu(*TYPED).resolve(path).entry.title == title
+
+
+def test_what_fits_no_kind_is_nobodys():
+    assert make_menu(*TYPED).resolve("/poll/Stars!/new") is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        (
+            MenuEntry("/poll/{id:ulid}", "X"),
+            "there is no kind 'ulid' of a segment; there are int, uuid, name",
+        ),
+        (MenuEntry("/poll/{id}/{id:int}", "X"), "two wildcards have the same name"),
+        (MenuEntry("/poll/x", "X", is_task=True), "a task needs a parent, on whose page it is shown"),
+    ],
+)
+def test_a_wrong_kind_or_task_is_told(entry, reason):
+    assert make_menu(entry).complaints == (("blog", f"Plugin 'blog', menu path {entry.path!r}: {reason}."),)
+
+
+TASKS = [
+    MenuEntry("/blog/{id:int}", "View"),
+    MenuEntry("/blog/{id:int}/comments", "Comments", parent="/blog/{id:int}", is_task=True),
+    MenuEntry(
+        "/blog/{id:int}/log", "Log", parent="/blog/{id:int}", is_task=True, weight=1, permission="read logs"
+    ),
+]
+
+
+@pytest.mark.story("3.16")
+@pytest.mark.parametrize(("path", "active"), [("/blog/3", "View"), ("/blog/3/comments", "Comments")])
+def test_tasks_stand_on_the_page_of_their_parent_and_on_their_own(path, active):
+    menu = make_menu(*TASKS)
+    tasks = menu.list_tasks(menu.resolve(path))
+    assert [(task.title, task.path) for task in tasks] == [
+        ("View", "/blog/3"),
+        ("Comments", "/blog/3/comments"),
+        ("Log", "/blog/3/log"),
+    ]
+    assert [task.title for task in tasks if task.is_active] == [active]
+    assert [task.permission for task in tasks] == ["", "", "read logs"]
+
+
+def test_a_page_without_tasks_has_none():
+    menu = make_menu(*ENTRIES)
+    assert menu.list_tasks(menu.resolve("/blog")) == ()
