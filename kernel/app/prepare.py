@@ -1,8 +1,8 @@
 """Brings a database and the plugins to what this release expects: run before the processes of a site start."""
 
 import asyncio
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 
 from kernel.app.open import open_kernel
 from kernel.config import Config
@@ -12,10 +12,10 @@ from kernel.cron.store import mark_prepared
 from kernel.db.migrate import migrate
 from kernel.errors import NotFound
 from kernel.item_type.register import register_item_types
-from kernel.lifecycle.shipped import install_shipped
+from kernel.lifecycle.shipped import install_shipped, list_wanted
 from kernel.lifecycle.source import read_source
 from kernel.names import PAGES_TAG
-from kernel.plugin.model import get_ceilings
+from kernel.plugin.model import Manifest, get_ceilings
 from kernel.plugin.order import order_plugins
 from kernel.plugin.scan import Scan, scan_plugins
 from kernel.runtime import Runtime
@@ -37,14 +37,15 @@ class Prepared:
 
 
 async def prepare_site(config: Config, report: Report) -> Prepared:
-    """Migrate, build and enable the shipped plugins, register their types, make sure of an administrator. Safe to
-    run again and by several at once."""
+    """Migrate, build and enable the plugins that the site has or begins with, register their types, make sure of an
+    administrator. Safe to run again and by several at once."""
     applied = await migrate(config)
     report(f"Database: {f'{len(applied)} migrations applied' if applied else 'up to date'}")
-    scan = await asyncio.to_thread(build_plugins, config, report)
     async with open_kernel(config, role="worker") as rt:
         async with rt.db.transaction() as tx:
             await mark_prepared(tx.conn, make_key())
+            wanted = await list_wanted(tx.conn)
+        scan = await asyncio.to_thread(build_wanted, config, report, wanted)
         ctx = await build_administrator_context(rt)
         await rt.cache.drop([PAGES_TAG])
         order = order_plugins(scan.manifests, broken=[failure.plugin for failure in scan.failures])
@@ -64,8 +65,16 @@ async def prepare_site(config: Config, report: Report) -> Prepared:
         return Prepared(await create_login_path(rt, None))
 
 
-def build_plugins(config: Config, report: Report, only: Collection[str] = ()) -> Scan:
-    """All of them, or those named. Only what changed is built: an unchanged plugin costs a few milliseconds."""
+def build_wanted(config: Config, report: Report, wanted: Collection[str]) -> Scan:
+    """Those of the folder that are wanted, and what is wrong with any; nobody waits for what is merely on offer."""
+    scan = scan_plugins(config.plugins_dir, get_ceilings(config))
+    manifests = tuple(manifest for manifest in scan.manifests if manifest.name in wanted)
+    _build(config, report, manifests)
+    return replace(scan, manifests=manifests)
+
+
+def build_plugins(config: Config, report: Report, only: Collection[str] = ()) -> None:
+    """All of them, or those named. Raises NotFound."""
     scan = scan_plugins(config.plugins_dir, get_ceilings(config))
     unknown = set(only) - {manifest.name for manifest in scan.manifests}
     if unknown:
@@ -73,13 +82,15 @@ def build_plugins(config: Config, report: Report, only: Collection[str] = ()) ->
         raise NotFound(
             f"There is no plugin {', '.join(sorted(unknown))} in {config.plugins_dir}. There are: {known}."
         )
-    for manifest in scan.manifests:
-        if only and manifest.name not in only:
-            continue
+    _build(config, report, [m for m in scan.manifests if not only or m.name in only])
+
+
+def _build(config: Config, report: Report, manifests: Iterable[Manifest]) -> None:
+    """Only what changed is built: an unchanged plugin costs a few milliseconds."""
+    for manifest in manifests:
         result = build_plugin(manifest.folder, manifest.name, manifest.wasm, cache_dir=config.var / "native")
         if result.was_built:
             report(f"Plugin {manifest.name}: built in {result.seconds:.1f} s")
-    return scan
 
 
 async def create_login_path(rt: Runtime, name: str | None) -> str:

@@ -9,6 +9,7 @@ from kernel.cron.turn import Turn
 from kernel.db.pool import Connection
 from kernel.ledger.model import JobStatus
 from kernel.ledger.prune import prune_jobs
+from kernel.plugin.store import delete_unused_artefacts
 from kernel.runtime import Runtime
 from kernel.user.store import delete_expired_tokens
 
@@ -44,6 +45,13 @@ async def run_prune_cron_runs(_rt: Runtime, turn: Turn) -> None:
 async def run_delete_expired_tokens(_rt: Runtime, turn: Turn) -> None:
     now: datetime = turn.now
     await _remove_all(turn, lambda conn: delete_expired_tokens(conn, now, BATCH))
+
+
+async def run_delete_unused_artefacts(_rt: Runtime, turn: Turn) -> None:
+    """All at once: there are few, and none has more than a file behind it."""
+    async with turn.step() as step:
+        number = await delete_unused_artefacts(step.conn)
+        step.finish(f"{number:,} removed" if number else "Nothing to remove")
 
 
 async def _remove_all(turn: Turn, *removals: Remove) -> None:

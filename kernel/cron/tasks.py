@@ -2,7 +2,12 @@
 
 from typing import Final
 
-from kernel.cron.prune import run_delete_expired_tokens, run_prune_cron_runs, run_prune_jobs
+from kernel.cron.prune import (
+    run_delete_expired_tokens,
+    run_delete_unused_artefacts,
+    run_prune_cron_runs,
+    run_prune_jobs,
+)
 from kernel.cron.schedule import DAY_S, HOUR_S, MINUTE_S, Schedule
 from kernel.cron.tap import list_tap_tasks
 from kernel.cron.task import Task
@@ -32,6 +37,14 @@ TASKS: Final = (
         "once",
         120.0,
         run_delete_expired_tokens,
+    ),
+    Task(
+        "delete_unused_artefacts",
+        "Delete artefacts of plugins that nobody uses",
+        Schedule(DAY_S, 3 * HOUR_S + 30 * MINUTE_S),
+        "once",
+        120.0,
+        run_delete_unused_artefacts,
     ),
 )
 

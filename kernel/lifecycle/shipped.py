@@ -1,10 +1,11 @@
 """Brings the plugins of a folder into a site that is prepared: new ones, and new versions that ask for no more."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from kernel.context import Context
+from kernel.db.pool import Connection
 from kernel.errors import BadInput
 from kernel.lifecycle.ask import install_source
 from kernel.lifecycle.compare import list_new_wishes
@@ -17,6 +18,11 @@ Report = Callable[[str], None]
 
 # What a new site begins with.
 FIRST: Final = frozenset({"page", "blog"})
+
+
+async def list_wanted(conn: Connection) -> Collection[str]:
+    """The names of the plugins that a site has, or begins with."""
+    return {row.name for row in await select_installed(conn)} or FIRST
 
 
 async def install_shipped(rt: Runtime, ctx: Context, sources: Sequence[Source], report: Report) -> None:

@@ -144,7 +144,7 @@ async def delete_offer(conn: Connection, name: str) -> None:
 
 async def delete_unused_artefacts(conn: Connection) -> int:
     """Those of which nothing installed is made any more, after a day: what waits for its job is younger."""
-    status = await conn.execute(
+    status: str = await conn.execute(
         """
         DELETE FROM plugin_artefact
         WHERE created < now() - interval '1 day'

@@ -12,8 +12,9 @@ import os
 import stat
 import sys
 import tempfile
+import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -23,6 +24,9 @@ from wasmtime.component import Component as NativeComponent
 
 from kernel.errors import PluginError
 from kernel.sandbox.engine import Engine, describe_native_target
+
+# Code that no process has asked for in this time is compiled again when it is wanted.
+UNUSED_S: Final = 14 * 86_400.0
 
 FindWasm: TypeAlias = Callable[[], Awaitable[Path]]
 
@@ -61,12 +65,27 @@ class NativeCache:
                 actual = hashlib.file_digest(code, "sha256").hexdigest()
         except OSError:
             return None
-        return path if actual == expected else None
+        if actual != expected:
+            return None
+        with suppress(OSError):
+            os.utime(self._hash(key))
+        return path
 
     def put(self, key: str, code: bytes) -> None:
         self._hash(key).unlink(missing_ok=True)
         _write_atomically(self._code(key), code)
         _write_atomically(self._hash(key), hashlib.sha256(code).hexdigest().encode())
+        self._forget()
+
+    def _forget(self) -> None:
+        """Remove what nobody has asked for in a while: each version of each plugin leaves 40 MB here. A process that
+        runs it goes on, since it holds the file."""
+        for mark in self.folder.glob("*.sha256"):
+            with suppress(OSError):
+                if time.time() - mark.stat().st_mtime > UNUSED_S:
+                    mark.with_suffix(".cwasm").unlink(missing_ok=True)
+                    mark.with_suffix(".lock").unlink(missing_ok=True)
+                    mark.unlink()
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:

@@ -16,7 +16,7 @@ from kernel.shared.lock import Locks
 from kernel.user.store import assign_role, grant_permission, insert_role
 from tests.fixtures.cron import get_runs
 
-OWN_TASKS = {"prune_jobs", "prune_cron_runs", "delete_expired_tokens"}
+OWN_TASKS = {"prune_jobs", "prune_cron_runs", "delete_expired_tokens", "delete_unused_artefacts"}
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from kernel.app.open import open_kernel
 from kernel.context import Actor, Context
 from kernel.ledger.model import JobStatus
-from kernel.plugin.store import select_generation
+from kernel.plugin.store import delete_unused_artefacts, insert_artefact, select_generation
 
 HEARD = 'SELECT string_agg(name, \', \' ORDER BY id) FROM "plugin_guest"."event"'
 
@@ -151,3 +151,13 @@ async def test_asking_twice_for_the_same_changes_nothing(site, keeper):
     assert await read_generation(site) == before
     assert await keeper.fetchval(HEARD) == "install, enable"
     assert await keeper.fetchval("SELECT count(*) FROM job WHERE status <> $1", JobStatus.DONE) == 0
+
+
+async def test_an_artefact_goes_when_nothing_is_made_of_it_any_more(site, keeper):
+    await keeper.install()
+    async with site.worker.db.acquire() as conn:
+        await insert_artefact(conn, "0" * 64, b"of an earlier version")
+        assert await delete_unused_artefacts(conn) == 0
+        await conn.execute("UPDATE plugin_artefact SET created = now() - interval '25 h'")
+        assert await delete_unused_artefacts(conn) == 1
+    assert await keeper.fetchval("SELECT a.sha256 = s.sha256 FROM plugin_artefact a, system s")

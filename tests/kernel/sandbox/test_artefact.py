@@ -2,12 +2,13 @@
 
 import os
 import stat
+import time
 
 import pytest
 from wasmtime import wat2wasm
 
 from kernel.errors import PluginError
-from kernel.sandbox.artefact import NativeCache
+from kernel.sandbox.artefact import UNUSED_S, NativeCache
 from kernel.sandbox.instance import Limits
 from kernel.sandbox.sandbox import Sandbox
 from kernel.sandbox.selftest import PLUGIN
@@ -40,7 +41,8 @@ async def test_a_missing_file_is_named(own_sandbox, tmp_path):
     path = tmp_path / "plugins" / "blog" / "blog.wasm"
     with pytest.raises(PluginError) as failure:
         await own_sandbox.load("blog", path, LIMITS)
-    assert str(failure.value) == failure.value.message == f"Plugin 'blog' wasm file not found at {path}"
+    expected = f"Plugin 'blog' wasm file not found at {path}. Build it: trovato plugin build blog"
+    assert str(failure.value) == failure.value.message == expected
     assert failure.value.reason == "stale-artefact"
 
 
@@ -88,6 +90,19 @@ async def test_damaged_code_is_compiled_again(own_sandbox, small_wasm, tmp_path,
     assert component.description == {"taps": []}
     assert len(list_code(tmp_path)) == 1
     assert NativeCache(tmp_path / "native").find(code.stem) == code
+
+
+async def test_code_that_nobody_asks_for_goes_when_other_code_comes(own_sandbox, small_wasm, tmp_path):
+    await own_sandbox.load("one", small_wasm, SMALL)
+    await own_sandbox.load("two", small_wasm, SMALL)
+    (mark,) = (tmp_path / "native").glob("*.sha256")
+    for age_s, left in ((UNUSED_S - 60, 2), (UNUSED_S + 60, 2)):
+        os.utime(mark, (0, time.time() - age_s))
+        changed = PLUGIN.replace("refused", f"{age_s:.0f}"[:7].ljust(7, "x"))
+        small_wasm.write_bytes(wat2wasm(changed))
+        await own_sandbox.load("one", small_wasm, SMALL)
+        assert len(list_code(tmp_path)) == left
+        assert mark.exists() is (age_s < UNUSED_S)
 
 
 async def test_the_folder_is_for_this_user_alone(own_sandbox, tmp_path):
