@@ -85,12 +85,12 @@ class Owner(Keeper):
 
 
 @asynccontextmanager
-async def open_with_plugin(config, build, folder, renderer, name, *, host="hooks.example.com", **settings):
+async def open_with_plugin(config, build, folder, renderer, name, *, host="events.example.com", **settings):
     (built,) = build(name)
     place = folder / name
     place.mkdir(parents=True)
     text = (built.folder / f"{name}.info.toml").read_text()
-    place.joinpath(f"{name}.info.toml").write_text(text.replace("hooks.example.com", host))
+    place.joinpath(f"{name}.info.toml").write_text(text.replace("events.example.com", host))
     place.joinpath(f"{name}.wasm").symlink_to(built.wasm)
     async with open_site(replace(config, plugins_dir=folder, **settings), renderer) as site:
         user = await site.make_user("ada", is_admin=True)

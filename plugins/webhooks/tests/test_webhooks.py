@@ -8,7 +8,7 @@ import pytest
 import webhooks
 from trovato_sdk.testing import TestKernel
 
-URL = "https://hooks.example.com/trovato"
+URL = "https://events.example.com/trovato"
 SETTINGS = {"webhooks_url": URL, "webhooks_secret": "s3cret"}
 ITEM = {
     "id": "0190a000-0000-7000-8000-000000000001",
