@@ -44,8 +44,7 @@ async def prepare_site(config: Config, report: Report) -> Prepared:
     async with open_kernel(config, role="worker") as rt:
         async with rt.db.transaction() as tx:
             await mark_prepared(tx.conn, make_key())
-            wanted = await list_wanted(tx.conn)
-        scan = await asyncio.to_thread(build_wanted, config, report, wanted)
+        scan = await asyncio.to_thread(build_wanted, config, report, await list_wanted(rt))
         ctx = await build_administrator_context(rt)
         await rt.cache.drop([PAGES_TAG])
         order = order_plugins(scan.manifests, broken=[failure.plugin for failure in scan.failures])

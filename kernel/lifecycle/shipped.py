@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from kernel.context import Context
-from kernel.db.pool import Connection
 from kernel.errors import BadInput
 from kernel.lifecycle.ask import install_source
 from kernel.lifecycle.compare import list_new_wishes
@@ -20,9 +19,10 @@ Report = Callable[[str], None]
 FIRST: Final = frozenset({"page", "blog"})
 
 
-async def list_wanted(conn: Connection) -> Collection[str]:
+async def list_wanted(rt: Runtime) -> Collection[str]:
     """The names of the plugins that a site has, or begins with."""
-    return {row.name for row in await select_installed(conn)} or FIRST
+    async with rt.db.acquire() as conn:
+        return {row.name for row in await select_installed(conn)} or FIRST
 
 
 async def install_shipped(rt: Runtime, ctx: Context, sources: Sequence[Source], report: Report) -> None:
