@@ -49,6 +49,7 @@ class Config:
     `database_url_worker` and `database_url_web` give the other two logins of their own."""
 
     database_url: str = ""
+    database_url_owner: str = ""
     database_url_worker: str = ""
     database_url_web: str = ""
     redis_url: str = ""
@@ -91,7 +92,11 @@ class Config:
     secure_cookies: bool = field(default=False)
 
     def url_for_role(self, role: Role) -> str:
-        own = {"owner": "", "worker": self.database_url_worker, "web": self.database_url_web}[role]
+        own = {
+            "owner": self.database_url_owner,
+            "worker": self.database_url_worker,
+            "web": self.database_url_web,
+        }[role]
         return own or self.database_url
 
     @property
@@ -105,6 +110,7 @@ def read_config(env: Mapping[str, str]) -> Config:
     site_url = reader.url("SITE_URL", "", ("http", "https")).rstrip("/")
     config = Config(
         database_url=reader.url("DATABASE_URL", "", ("postgresql", "postgres")),
+        database_url_owner=reader.url("DATABASE_URL_OWNER", "", ("postgresql", "postgres")),
         database_url_worker=reader.url("DATABASE_URL_WORKER", "", ("postgresql", "postgres")),
         database_url_web=reader.url("DATABASE_URL_WEB", "", ("postgresql", "postgres")),
         redis_url=reader.url("REDIS_URL", "", ("redis", "rediss", "unix")),

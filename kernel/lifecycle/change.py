@@ -26,11 +26,13 @@ from kernel.plugin.store import (
     delete_stops,
     delete_variables,
     select_installed,
+    touch_plugin,
     update_plugin_status,
     upsert_offer,
     upsert_plugin,
 )
-from kernel.plugin_data.store import apply_tables, drop_tables
+from kernel.plugin_data.difference import compare_tables
+from kernel.plugin_data.store import apply_tables, drop_tables, read_tables
 from kernel.plugin_data.tags import name_variable_tag
 from kernel.runtime import Runtime
 from kernel.tap.catalogue import DISABLE, ENABLE, INSTALL, UNINSTALL, UPGRADE, Tap
@@ -60,10 +62,12 @@ async def run_change_plugin(rt: Runtime, run: JobRun) -> None:
     try:
         await change.make()
     except RefusedError as refusal:
+        # What the plugin wrote when it was told goes with it.
+        await run.writes.abandon()
         await _finish_refused(run, "invalid", *refusal.problems)
     finally:
         # What was loaded to try it, and is not in use now.
-        await follower.loader.keep(rt.plugins)
+        await follower.keep_current()
 
 
 async def _finish_refused(run: JobRun, outcome: str, *problems: str) -> None:
@@ -106,18 +110,19 @@ class _Change:
         if plan.changes_nothing:
             await self._finish(plan, self.rt.plugins)
             return
-        steps: dict[str, Callable[[Plan], Awaitable[PluginSet]]] = {
+        steps: dict[str, Callable[[Plan], Awaitable[None]]] = {
             "install": self._install,
             "enable": self._install,
             "disable": self._disable,
             "uninstall": self._uninstall,
         }
-        after = await steps[self.wanted.operation](plan)
+        after = await self._load(plan.rows)
         if broken := find_broken(self.rt.plugins, after, name):
             raise RefusedError(
                 f"The plugin '{name}' is needed by {', '.join(broken)}. Change or disable what needs it first."
             )
-        if not plan.is_gone:
+        await steps[self.wanted.operation](plan)
+        if plan.row.is_enabled and not plan.is_gone:
             await self._wait_until_ready(plan.row.sha256)
         await self._finish(plan, after)
 
@@ -144,7 +149,7 @@ class _Change:
             )
             finish.result = {"outcome": "done", "path": f"/admin/plugins/{name}", "title": name}
 
-    async def _install(self, plan: Plan) -> PluginSet:
+    async def _install(self, plan: Plan) -> None:
         """Also to enable what is installed: it is tried as it will run, and told."""
         name, before = self.wanted.plugin, plan.before
         trial = await self._load(plan.trial)
@@ -160,31 +165,30 @@ class _Change:
         if plan.row.is_enabled:
             await register_item_types(self.rt, self.ctx, trial)
         self.notes += _list_problems(trial, name)
-        return trial if plan.row.is_enabled else await self._load(plan.rows)
 
-    async def _disable(self, plan: Plan) -> PluginSet:
-        after = await self._load(plan.rows)
-        if not find_broken(self.rt.plugins, after, self.wanted.plugin):
-            await self._tell(self.rt.plugins, DISABLE, may_fail=True)
-        return after
+    async def _disable(self, _plan: Plan) -> None:
+        await self._tell(self.rt.plugins, DISABLE, may_fail=True)
 
-    async def _uninstall(self, plan: Plan) -> PluginSet:
-        after = await self._load(plan.rows)
-        if find_broken(self.rt.plugins, after, self.wanted.plugin):
-            return after
+    async def _uninstall(self, plan: Plan) -> None:
+        """Also of one that cannot be loaded any more, which is then told nothing."""
         trial = await self._load(plan.trial)
+        self.notes += _list_problems(trial, self.wanted.plugin)
         if plan.before is not None and plan.before.is_enabled:
             await self._tell(trial, DISABLE, may_fail=True)
         await self._tell(trial, UNINSTALL, may_fail=True, keeps_data=not self.wanted.deletes_data)
-        return after
 
     async def _change_tables(self, manifest: Manifest) -> None:
-        async with open_owner(self.rt.config) as conn:
-            try:
-                difference = await apply_tables(conn, manifest.name, manifest.may.tables)
-            except ConfigError as error:
-                raise RefusedError(*error.problems) from None
+        """The owner is asked for only where there is something to change."""
+        async with self.rt.db.acquire() as conn:
+            difference = compare_tables(await read_tables(conn, manifest.name), manifest.may.tables)
         self.notes += difference.kept
+        if not difference.changes and not difference.refused:
+            return
+        try:
+            async with open_owner(self.rt.config) as conn:
+                await apply_tables(conn, manifest.name, manifest.may.tables)
+        except ConfigError as error:
+            raise RefusedError(*error.problems) from None
 
     async def _forget(self, installed: Sequence[Installed]) -> None:
         """Not when somebody has installed it again meanwhile: then the rows are its again."""
@@ -200,6 +204,7 @@ class _Change:
             raise RefusedError(f"The plugin '{self.wanted.plugin}' is not installed.")
         async with self.run.finish() as finish:
             await delete_stops(finish.conn, self.wanted.plugin)
+            await touch_plugin(finish.conn, self.wanted.plugin)
             await advance_generation(finish.conn)
             finish.drop_tags(PLUGINS_TAG, PAGES_TAG)
             finish.result = {

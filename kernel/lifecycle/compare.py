@@ -1,8 +1,18 @@
 """What a plugin asks for, in sentences for whoever has to approve it, and what a new version asks for beyond that."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from kernel.plugin.model import Manifest
+
+_TAP_WISHES: Final[Mapping[str, tuple[str, ...]]] = {
+    "Change {items} before they are saved": ("tap_item_presave",),
+    "Hear of {items} that are saved or deleted": ("tap_item_insert", "tap_item_update", "tap_item_delete"),
+    "Add to the pages of {items}": ("tap_item_view",),
+    "Add to what search finds {items} by": ("tap_item_update_index",),
+    "Bring pages of its own": ("tap_page",),
+    "Work by itself, every minute or when something waits on its queues": ("tap_cron", "tap_queue_worker"),
+}
 
 
 def list_wishes(manifest: Manifest) -> tuple[str, ...]:
@@ -16,14 +26,29 @@ def list_wishes(manifest: Manifest) -> tuple[str, ...]:
     wishes += [f"Read items of the type “{name}”" for name in sorted(may.read_types)]
     wishes += [f"Read the setting “{name}”" for name in sorted(may.variables)]
     wishes += [f"Learn whether somebody has the permission “{name}”" for name in sorted(may.permissions)]
-    wishes += [f"Keep a table “{name}” of its own" for name in sorted(may.tables)]
-    return (*wishes, *_list_seen_fields(manifest))
+    wishes += [
+        f"Keep a table “{name}” of its own, with {', '.join(column.name for column in table.columns) or 'no columns'}"
+        for name, table in sorted(may.tables.items())
+    ]
+    wishes += [f"Let other plugins call its function “{name}”" for name in sorted(manifest.functions)]
+    return (*wishes, *_list_tap_wishes(manifest), *_list_seen_fields(manifest))
 
 
 def list_new_wishes(old: Manifest | None, new: Manifest) -> tuple[str, ...]:
     """What has to be approved: everything of a plugin that was not there before."""
     known = set(list_wishes(old)) if old is not None else set()
     return tuple(wish for wish in list_wishes(new) if wish not in known)
+
+
+def _list_tap_wishes(manifest: Manifest) -> Iterable[str]:
+    """What its taps let it take part in; those that only declare something are no wish."""
+    for sentence, taps in _TAP_WISHES.items():
+        types = {kind for tap in taps if tap in manifest.taps for kind in manifest.taps[tap].types or ("",)}
+        if types:
+            limit = (
+                "" if "" in types or not taps[0].startswith("tap_item") else f" of {', '.join(sorted(types))}"
+            )
+            yield sentence.format(items=f"items{limit}")
 
 
 def _list_seen_fields(manifest: Manifest) -> Iterable[str]:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
+from kernel.clock import now
 from kernel.context import Context
 from kernel.errors import BadInput
 from kernel.lifecycle.ask import install_source
@@ -58,6 +59,7 @@ async def install_shipped(rt: Runtime, ctx: Context, sources: Sequence[Source], 
 
 
 def _make_key(source: Source, generation: int) -> str:
-    """Two processes that prepare the same site at once ask for the same."""
+    """Two processes that prepare the same site at once ask for the same; a later start asks anew, since what was
+    refused may have been mended."""
     digest = hashlib.sha256(f"{source.sha256} {source.text}".encode()).hexdigest()
-    return f"install {source.manifest.name} {digest} {generation}"
+    return f"install {source.manifest.name} {digest} {generation} {now():%Y-%m-%dT%H:%M}"

@@ -31,6 +31,11 @@ class Artefacts:
         if stored is None:
             raise missing_artefact(name, built)
         await asyncio.to_thread(_keep, kept, stored)
+        if not await asyncio.to_thread(_has_hash, name, kept, sha256):
+            kept.unlink(missing_ok=True)
+            raise PluginError(
+                name, "stale-artefact", "its artefact in the database is not what its hash says"
+            )
         return kept
 
 

@@ -69,6 +69,11 @@ class PluginFollower:
         with suppress(Unavailable):
             await self.presence.leave()
 
+    async def keep_current(self) -> None:
+        """Give back what was loaded beside the set that is in use."""
+        async with self._loading:
+            await self.loader.keep(self.live.current)
+
     async def refresh(self) -> None:
         """Load the set that is enabled now, unless it is the one at hand."""
         async with self._loading:

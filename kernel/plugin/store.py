@@ -4,6 +4,7 @@ import zlib
 from typing import Final
 
 from kernel.db.pool import Connection
+from kernel.jobs import CHANGE_PLUGIN
 from kernel.plugin.model import Installed, Offer, Stop
 
 # Level 6 makes it a tenth smaller and takes three times as long.
@@ -55,6 +56,11 @@ async def update_plugin_status(conn: Connection, name: str, *, is_enabled: bool)
     await conn.execute(
         "UPDATE system SET status = $2, changed = now() WHERE name = $1", name, int(is_enabled)
     )
+
+
+async def touch_plugin(conn: Connection, name: str) -> None:
+    """Somebody looked at it: failures from before do not count any more."""
+    await conn.execute("UPDATE system SET changed = now() WHERE name = $1", name)
 
 
 async def delete_plugin(conn: Connection, name: str) -> None:
@@ -148,8 +154,13 @@ async def delete_unused_artefacts(conn: Connection) -> int:
         """
         DELETE FROM plugin_artefact
         WHERE created < now() - interval '1 day'
-            AND sha256 NOT IN (SELECT sha256 FROM system UNION ALL SELECT sha256 FROM plugin_offer)
-        """
+            AND sha256 NOT IN (
+                SELECT sha256 FROM system UNION ALL SELECT sha256 FROM plugin_offer
+                UNION ALL
+                SELECT payload->>'sha256' FROM job WHERE kind = $1 AND status IN ('queued', 'running')
+            )
+        """,
+        CHANGE_PLUGIN.name,
     )
     return int(status.rpartition(" ")[2])
 

@@ -54,6 +54,8 @@ async def run_plugin_queue(rt: Runtime, run: JobRun) -> None:
         dispatched = await dispatch(
             scope, QUEUE_WORKER, extra=given, plugin=work.plugin, timeout_s=queue.timeout_s
         )
+    if not dispatched.answers and not dispatched.failures:
+        raise PluginAwayError(f"The plugin '{work.plugin}' is stopped.", tries=WORK_PLUGIN_QUEUE.max_attempts)
     for failure in dispatched.failures:
         if failure.reason in _HOPELESS:
             raise failure

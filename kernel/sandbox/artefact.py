@@ -178,6 +178,8 @@ async def _compile(name: str, wasm: Path, cache: NativeCache) -> None:
         process.kill()
         await process.wait()
         raise
+    if process.returncode is not None and process.returncode < 0:
+        raise PluginError(name, "link-error", "takes too much time or memory to compile", detail=str(wasm))
     if process.returncode != 0:
         detail = errors.decode(errors="replace")
         raise PluginError(name, "link-error", f"{wasm} cannot be compiled", detail=detail)

@@ -1,14 +1,19 @@
 """Compiles one component into the cache of native code: `python -m kernel.sandbox.compile WASM CACHE`."""
 
 import hashlib
+import resource
 import sys
 from pathlib import Path
+from typing import Final
 
 from wasmtime import WasmtimeError
 from wasmtime.component import Component as NativeComponent
 
 from kernel.sandbox.artefact import NativeCache
 from kernel.sandbox.engine import Engine
+
+CPU_S: Final = 300
+MEMORY_BYTES: Final = 12 * 2**30
 
 
 def compile_component(wasm: Path, folder: Path) -> None:
@@ -27,6 +32,9 @@ def compile_component(wasm: Path, folder: Path) -> None:
 
 
 def main() -> None:
+    """Bounded, since the component may be anybody's: a plugin in Python takes 5 s of processor time and 1.5 GB."""
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     try:
         compile_component(Path(sys.argv[1]), Path(sys.argv[2]))
     except (OSError, WasmtimeError) as error:

@@ -12,27 +12,29 @@ LENGTH_MAX: Final = 200_000
 
 
 class Transcript:
-    """Kept of every call, so noting is cheap: measured and written down only when somebody wants it."""
+    """Kept of every call, so noting is cheap, and bounded: what a plugin was told stays in memory as long as it."""
 
-    __slots__ = ("_questions",)
+    __slots__ = ("_length", "_questions")
 
     def __init__(self) -> None:
         self._questions: list[tuple[str, Sequence[Any], Any]] = []
+        self._length = 0
 
     def note(self, function: str, arguments: Sequence[Any], answer: Any) -> None:
-        if len(self._questions) < QUESTIONS_MAX:
+        if self._length > LENGTH_MAX or len(self._questions) >= QUESTIONS_MAX:
+            return
+        for part in (*arguments, answer):
+            if isinstance(part, str):
+                self._length += len(part)
+        if self._length <= LENGTH_MAX:
             self._questions.append((function, arguments, answer))
 
     def as_data(self) -> list[dict[str, Any]]:
         """`{"function", "arguments", "answer"}` each, in order; a refusal has "refusal" in place of the answer."""
-        told: list[dict[str, Any]] = []
-        length = 0
-        for function, arguments, answer in self._questions:
-            length += sum(len(part) for part in (*arguments, answer) if isinstance(part, str))
-            if length > LENGTH_MAX:
-                break
-            told.append({"function": function, "arguments": list(arguments), **_show(answer)})
-        return told
+        return [
+            {"function": function, "arguments": list(arguments), **_show(answer)}
+            for function, arguments, answer in self._questions
+        ]
 
 
 def _show(answer: Any) -> dict[str, Any]:

@@ -10,13 +10,18 @@ from kernel.plugin.live import PLUGINS_CHANGED
 from kernel.plugin.store import advance_generation, insert_stop
 from kernel.runtime import Runtime
 from kernel.supervision.store import count_failures, delete_old_failures, insert_failures
+from kernel.supervision.window import WINDOW_S
+from kernel.tap.catalogue import DISABLE, ENABLE, INSTALL, QUEUE_WORKER, UNINSTALL, UPGRADE
 
 log = get_logger(__name__)
 
 # A tap is stopped when in this time so many of its calls failed, and at least this share of them.
-WINDOW_S: Final = 300.0
 STOP_AFTER: Final = 20
 STOP_SHARE: Final = 0.2
+# What is called once or has tries of its own, after which it waits for somebody.
+_NEVER_STOPPED: Final = frozenset(
+    tap.name for tap in (QUEUE_WORKER, INSTALL, ENABLE, DISABLE, UPGRADE, UNINSTALL)
+)
 # Of one tap; older ones go.
 ROWS_KEPT: Final = 50
 
@@ -38,6 +43,8 @@ async def run_note_plugin_failures(rt: Runtime, run: JobRun) -> None:
 
 
 async def _stop_where_needed(finish: Finish, seen: PluginFailures) -> bool:
+    if seen.tap in _NEVER_STOPPED:
+        return False
     calls, failures = await count_failures(finish.conn, seen.plugin, seen.tap, WINDOW_S)
     if failures < STOP_AFTER or failures < calls * STOP_SHARE:
         return False

@@ -1,8 +1,10 @@
 """Takes what a process saw of its plugins to where all processes can read it, every second."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from time import monotonic
 from typing import Any, Final
 
 import orjson
@@ -18,6 +20,7 @@ from kernel.names import has_forbidden_text
 from kernel.shared.tally import Tallies
 from kernel.supervision.recording import make_recording
 from kernel.supervision.usage import add_usage
+from kernel.supervision.window import WINDOW_S
 from kernel.tap.watch import SeenFailure, Tally, Watch
 
 log = get_logger(__name__)
@@ -36,6 +39,9 @@ class Reporter:
         self._ledger = ledger
         self._every_s = every_s
         self._task: asyncio.Task[None] | None = None
+        # Calls of each tap since its failures were last reported, and since when they are counted.
+        self._calls: Counter[tuple[str, str]] = Counter()
+        self._calls_since = monotonic()
 
     async def start(self) -> None:
         self._task = asyncio.create_task(self._report_for_ever(), name="plugin reports")
@@ -50,11 +56,12 @@ class Reporter:
     async def report(self) -> None:
         """What has come since the last time: one message to Redis a plugin, and one job when something failed."""
         tally, failures = self._watch.take()
+        self._count_calls(tally)
         if tally:
             with suppress(Unavailable):
                 await add_usage(self._tallies, tally)
         if failures:
-            note = NotePluginFailures(list(_sum_up(tally, failures)))
+            note = NotePluginFailures(await asyncio.to_thread(self._sum_up, tally, failures))
             try:
                 await submit_job(self._ledger, Context(), NOTE_PLUGIN_FAILURES, note)
             except BadInput as mistake:
@@ -67,24 +74,36 @@ class Reporter:
                 await self.report()
             except DISCONNECTED as error:
                 log.debug("failures of plugins not recorded", error=type(error).__name__)
+            except Exception:  # what one failure is like must not keep the next ones from being told
+                log.exception("failures of plugins not recorded")
 
+    def _count_calls(self, tally: Tally) -> None:
+        """Also those of quiet times, up to the length of the window in which failures are counted."""
+        if monotonic() - self._calls_since > WINDOW_S:
+            self._calls.clear()
+            self._calls_since = monotonic()
+        for (plugin, tap, figure), number in tally.items():
+            if figure == "calls":
+                self._calls[plugin, tap] += number
 
-def _sum_up(tally: Tally, failures: Iterable[SeenFailure]) -> Iterable[PluginFailures]:
-    """The latest of each tap."""
-    latest: Mapping[tuple[str, str], SeenFailure] = {(seen.plugin, seen.tap): seen for seen in failures}
-    for (plugin, tap), seen in latest.items():
-        yield PluginFailures(
-            plugin,
-            tap,
-            seen.error.reason,
-            _make_storable(seen.error.message, _MESSAGE_MAX),
-            _make_storable(seen.error.detail or "", _DETAIL_MAX),
-            seen.sha256,
-            seen.request_id,
-            tally[plugin, tap, "calls"],
-            tally[plugin, tap, "failures"],
-            _read_back(make_recording(seen.error.call)),
-        )
+    def _sum_up(self, tally: Tally, failures: Iterable[SeenFailure]) -> list[PluginFailures]:
+        """The latest of each tap. For a thread: a recording may have 300 KB."""
+        latest: Mapping[tuple[str, str], SeenFailure] = {(seen.plugin, seen.tap): seen for seen in failures}
+        return [
+            PluginFailures(
+                plugin,
+                tap,
+                seen.error.reason,
+                _make_storable(seen.error.message, _MESSAGE_MAX),
+                _make_storable(seen.error.detail or "", _DETAIL_MAX),
+                seen.sha256,
+                seen.request_id,
+                self._calls.pop((plugin, tap), 0),
+                tally[plugin, tap, "failures"],
+                _record(seen),
+            )
+            for (plugin, tap), seen in latest.items()
+        ]
 
 
 def _make_storable(text: str, length: int) -> str:
@@ -92,7 +111,11 @@ def _make_storable(text: str, length: int) -> str:
     return text.encode(errors="replace").decode().replace("\x00", "�") if has_forbidden_text(text) else text
 
 
-def _read_back(recording: Any) -> Any:
-    """None where it holds what cannot be stored as it is; a recording that was mended would not be one."""
-    text = orjson.dumps(recording).decode()
-    return None if r"\u0000" in text else recording
+def _record(seen: SeenFailure) -> Any:
+    """None where that is impossible, or the call holds what cannot be stored as it is."""
+    try:
+        recording = make_recording(seen.error.call)
+        return None if rb"\u0000" in orjson.dumps(recording) else recording
+    except (ValueError, TypeError, RecursionError) as error:
+        log.warning("a failed call is not recorded", plugin=seen.plugin, error=type(error).__name__)
+        return None

@@ -59,11 +59,14 @@ async def insert_failures(conn: Connection, seen: Sequence[PluginFailures]) -> N
 
 
 async def count_failures(conn: Connection, plugin: str, tap: str, window_s: float) -> tuple[int, int]:
-    """Calls and failures of the tap in the last seconds, as far as they came with a failure."""
+    """Calls and failures of the tap in the last seconds, of the artefact that is installed now, and since somebody last
+    changed the plugin or asked for another try."""
     row = await conn.fetchrow(
         """
         SELECT coalesce(sum(calls), 0)::bigint AS calls, coalesce(sum(failures), 0)::bigint AS failures
-        FROM plugin_failure WHERE plugin = $1 AND tap = $2 AND at > now() - make_interval(secs => $3)
+        FROM plugin_failure JOIN system ON system.name = plugin_failure.plugin
+        WHERE plugin = $1 AND tap = $2 AND at > now() - make_interval(secs => $3) AND at > system.changed
+            AND plugin_failure.sha256 = system.sha256
         """,
         plugin,
         tap,

@@ -14,6 +14,7 @@ from kernel.ledger.cancel import retry_job
 from kernel.ledger.model import JobStatus
 from kernel.ledger.wait import wait_for_job
 from kernel.names import ANONYMOUS_ID
+from kernel.plugin.store import advance_generation
 from kernel.plugin_queue.push import push_work
 from kernel.plugin_queue.store import count_waiting
 from kernel.tap.catalogue import CRON, QUEUE_WORKER
@@ -260,3 +261,25 @@ async def test_a_call_may_push_as_often_as_it_may_ask_the_kernel(idle_site):
         assert await count_waiting(conn, "errands", 1_000) == 99
         assert await count_waiting(conn, "errands", 7) == 7
         assert await count_waiting(conn, "rivals", 1_000) == 0
+
+
+async def test_work_waits_while_the_tap_is_stopped_and_is_done_when_it_is_tried_again(idle_site, database):
+    web, start = idle_site
+    async with database.acquire() as conn:
+        await conn.execute(
+            "INSERT INTO plugin_stop (plugin, tap, message) VALUES ('errands', 'tap_queue_worker', 'x')"
+        )
+        await advance_generation(conn)
+    await start()
+    await web.live_plugins.follower.refresh()
+    job_id = await push(web, "note")
+    async with asyncio.timeout(8):
+        while (job := await get_job(web.ledger, job_id)).failures == 0:
+            await asyncio.sleep(0.02)
+    assert job.status is JobStatus.QUEUED
+    assert job.error["message"] == "The plugin 'errands' is stopped."
+    async with database.acquire() as conn:
+        await conn.execute("DELETE FROM plugin_stop")
+        await advance_generation(conn)
+        await conn.execute("UPDATE job SET run_at = now()")
+    assert (await finish(web, job_id, 15)).status is JobStatus.DONE

@@ -2,11 +2,16 @@
 
 import asyncio
 
+import pytest
+
 from kernel.errors import PluginError
 from kernel.shared.tally import Tallies
 from kernel.supervision.note import STOP_AFTER
+from kernel.supervision.reporter import Reporter
 from kernel.supervision.usage import read_usage
+from kernel.tap.watch import Watch
 
+UNFINISHED = "SELECT count(*) FROM job WHERE status IN ('queued', 'running')"
 FAILS = "INSERT INTO variable VALUES ('guest_fails_at', '\"page\"')"
 
 
@@ -56,12 +61,41 @@ async def test_it_is_tried_again_when_somebody_asks_for_it(site, keeper):
 
 async def test_a_few_failures_among_many_calls_stop_nothing(site, keeper):
     await keeper.install()
-    watch = site.web.live_plugins.follower.loader.watch
-    for number in range(20 * STOP_AFTER):
+    sha256 = await keeper.fetchval("SELECT sha256 FROM system")
+    watch = Watch()
+    reporter = Reporter(watch, Tallies(site.web.shared), site.web.ledger)
+    error = PluginError("guest", "abort", "gave up")
+    for _ in range(STOP_AFTER):
+        # Quiet seconds count too, in which nothing fails.
+        for _ in range(9):
+            watch.note_call("guest", "tap_page", 0.001)
+        await reporter.report()
         watch.note_call("guest", "tap_page", 0.001)
-        if number % 20 == 0:
-            watch.note_failure("guest", "0" * 64, "tap_page", PluginError("guest", "abort", "gave up"), "")
+        watch.note_failure("guest", sha256, "tap_page", error, "")
+        await reporter.report()
     await wait_for(lambda: keeper.fetchval("SELECT sum(failures) FROM plugin_failure"), STOP_AFTER)
+    assert await keeper.fetchval("SELECT sum(calls) FROM plugin_failure") == 10 * STOP_AFTER
+    assert await keeper.fetchval("SELECT count(*) FROM plugin_stop") == 0
+
+
+@pytest.mark.parametrize(("artefact", "stopped"), [("installed", 1), ("another", 0)])
+async def test_only_failures_of_what_is_installed_since_the_last_try_count(site, keeper, artefact, stopped):
+    await keeper.install()
+    sha256 = await keeper.fetchval("SELECT sha256 FROM system") if artefact == "installed" else "0" * 64
+    watch = Watch()
+    reporter = Reporter(watch, Tallies(site.web.shared), site.web.ledger)
+
+    async def fail(times):
+        for _ in range(times):
+            watch.note_call("guest", "tap_page", 0.001)
+            watch.note_failure("guest", sha256, "tap_page", PluginError("guest", "abort", "gave up"), "")
+        await reporter.report()
+        await wait_for(lambda: keeper.fetchval(UNFINISHED), 0)
+
+    await fail(STOP_AFTER)
+    assert await keeper.fetchval("SELECT count(*) FROM plugin_stop") == stopped
+    await keeper.change("retry")
+    await fail(1)
     assert await keeper.fetchval("SELECT count(*) FROM plugin_stop") == 0
 
 
