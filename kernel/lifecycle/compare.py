@@ -4,14 +4,26 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from kernel.plugin.model import Manifest
+from kernel.tap.catalogue import (
+    CRON,
+    ITEM_DELETE,
+    ITEM_INSERT,
+    ITEM_PRESAVE,
+    ITEM_UPDATE,
+    ITEM_UPDATE_INDEX,
+    ITEM_VIEW,
+    PAGE,
+    QUEUE_WORKER,
+    Tap,
+)
 
-_TAP_WISHES: Final[Mapping[str, tuple[str, ...]]] = {
-    "Change {items} before they are saved": ("tap_item_presave",),
-    "Hear of {items} that are saved or deleted": ("tap_item_insert", "tap_item_update", "tap_item_delete"),
-    "Add to the pages of {items}": ("tap_item_view",),
-    "Add to what search finds {items} by": ("tap_item_update_index",),
-    "Bring pages of its own": ("tap_page",),
-    "Work by itself, every minute or when something waits on its queues": ("tap_cron", "tap_queue_worker"),
+_TAP_WISHES: Final[Mapping[str, tuple[Tap, ...]]] = {
+    "Change {items} before they are saved": (ITEM_PRESAVE,),
+    "Hear of {items} that are saved or deleted": (ITEM_INSERT, ITEM_UPDATE, ITEM_DELETE),
+    "Add to the pages of {items}": (ITEM_VIEW,),
+    "Add to what search finds {items} by": (ITEM_UPDATE_INDEX,),
+    "Bring pages of its own": (PAGE,),
+    "Work by itself, every minute or when something waits on its queues": (CRON, QUEUE_WORKER),
 }
 
 
@@ -43,12 +55,12 @@ def list_new_wishes(old: Manifest | None, new: Manifest) -> tuple[str, ...]:
 def _list_tap_wishes(manifest: Manifest) -> Iterable[str]:
     """What its taps let it take part in; those that only declare something are no wish."""
     for sentence, taps in _TAP_WISHES.items():
-        types = {kind for tap in taps if tap in manifest.taps for kind in manifest.taps[tap].types or ("",)}
-        if types:
-            limit = (
-                "" if "" in types or not taps[0].startswith("tap_item") else f" of {', '.join(sorted(types))}"
-            )
-            yield sentence.format(items=f"items{limit}")
+        options = [manifest.taps[tap.name] for tap in taps if tap.name in manifest.taps]
+        if options:
+            types = {kind for one in options for kind in one.types or ()}
+            is_limited = all(one.types is not None for one in options)
+            items = f"items of {', '.join(sorted(types))}" if is_limited else "items"
+            yield sentence.format(items=items)
 
 
 def _list_seen_fields(manifest: Manifest) -> Iterable[str]:
