@@ -132,6 +132,14 @@ class ApplyPluginWrites:
 
 
 @dataclass(frozen=True, slots=True)
+class SetPluginSettings:
+    """Variables of the plugin by their whole names; None takes one away."""
+
+    plugin: str
+    values: dict[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
 class PluginFailures:
     """What one process saw of one tap in a few seconds: the latest failure, and how many calls and failures there were.
     `recording` is the failed call, `{"name", "payload", "transcript"}`, None for one that is too large."""
@@ -257,6 +265,9 @@ CHANGE_PLUGIN: Final = JobKind(
     priority=1,
     at_once=1,
 )
+SET_PLUGIN_SETTINGS: Final = JobKind(
+    "set_plugin_settings", SetPluginSettings, "interactive", 10, 5, "sets the same values again"
+)
 NOTE_PLUGIN_FAILURES: Final = JobKind(
     "note_plugin_failures",
     NotePluginFailures,
@@ -283,5 +294,6 @@ JOB_KINDS: Final = {
         NEW_CRON_KEY,
         CHANGE_PLUGIN,
         NOTE_PLUGIN_FAILURES,
+        SET_PLUGIN_SETTINGS,
     )
 }

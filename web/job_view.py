@@ -28,6 +28,7 @@ TITLES: Final = {
     "work_plugin_queue": "Work for later",
     "apply_plugin_writes": "Writing for plugins",
     "change_plugin": "Changing the plugin",
+    "set_plugin_settings": "Setting up the plugin",
     "note_plugin_failures": "Noting failures of plugins",
 }
 # Where the page of a job is, unless it is /job/{id}.

@@ -1,12 +1,16 @@
 """What the page of a plugin shows of it: its taps and what they use, and what it brings to the site."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from kernel.lifecycle.overview import PluginLine
 from kernel.plugin.model import PluginSet
+from kernel.supervision.recording import sounds_secret
 from kernel.supervision.usage import TapUsage
 from kernel.tap.catalogue import get_tap
+from web.guard import Submitted
+
+_VALUE: Final = "value:"
 
 
 def describe_plugin(plugins: PluginSet, line: PluginLine, usage: Iterable[TapUsage]) -> dict[str, Any]:
@@ -36,3 +40,25 @@ def describe_plugin(plugins: PluginSet, line: PluginLine, usage: Iterable[TapUsa
         "queues": [queue for (plugin, _), queue in plugins.registry.queues.items() if plugin == name],
         "needed_by": [other.name for other in plugins.manifests if name in other.dependencies],
     }
+
+
+def describe_settings(variables: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A secret is never shown again, only that there is one."""
+    return [
+        {"name": name, "value": "" if sounds_secret(name) else value, "is_secret": sounds_secret(name)}
+        for name, value in variables.items()
+    ]
+
+
+def read_settings(plugin: str, submitted: Submitted) -> dict[str, str | None]:
+    """What a form asks for; a secret that is left empty stays as it is."""
+    values: dict[str, str | None] = {}
+    for key, found in submitted.items():
+        name = key.removeprefix(_VALUE)
+        if name != key and (found[-1] or not sounds_secret(name)):
+            values[name] = found[-1] or None
+    new = (submitted.get("name") or [""])[-1].strip()
+    if new:
+        full = new if new.startswith(f"{plugin}_") else f"{plugin}_{new}"
+        values[full] = (submitted.get("value") or [""])[-1]
+    return values

@@ -24,10 +24,12 @@ from kernel.jobs import (
     RUN_ITEM_TAPS,
     SAVE_ITEM,
     SET_PASSWORD,
+    SET_PLUGIN_SETTINGS,
     WORK_PLUGIN_QUEUE,
     JobKind,
 )
 from kernel.lifecycle.change import run_change_plugin
+from kernel.lifecycle.settings import run_set_plugin_settings
 from kernel.plugin_data.wishes import run_apply_plugin_writes
 from kernel.plugin_queue.work import run_plugin_queue
 from kernel.supervision.note import run_note_plugin_failures
@@ -49,5 +51,6 @@ HANDLERS: Final[Mapping[JobKind, Handler]] = {
     RUN_CRON: run_cron,
     NEW_CRON_KEY: run_new_cron_key,
     CHANGE_PLUGIN: run_change_plugin,
+    SET_PLUGIN_SETTINGS: run_set_plugin_settings,
     NOTE_PLUGIN_FAILURES: run_note_plugin_failures,
 }

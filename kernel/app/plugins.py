@@ -8,8 +8,8 @@ import click
 
 from kernel.app.command import with_kernel
 from kernel.app.prepare import build_administrator_context
-from kernel.jobs import ChangePlugin, PluginOperation
-from kernel.lifecycle.ask import Answer, change_plugin, install_source
+from kernel.jobs import ChangePlugin, PluginOperation, SetPluginSettings
+from kernel.lifecycle.ask import Answer, change_plugin, change_settings, install_source
 from kernel.lifecycle.compare import list_new_wishes
 from kernel.lifecycle.overview import PluginLine, find_installed, list_plugins
 from kernel.lifecycle.source import Source, read_source
@@ -74,6 +74,22 @@ def uninstall(name: str, delete_data: bool, yes: bool) -> None:
     if not yes:
         click.confirm(f"Remove '{name}'? Its items stay, {going}.", abort=True)
     _change("uninstall", name, "Removed", deletes_data=delete_data)
+
+
+@click.command("set")
+@click.argument("name")
+@click.argument("setting")
+@click.argument("value", required=False)
+def set_command(name: str, setting: str, value: str | None) -> None:
+    """Set a setting of a plugin, such as words_per_minute; without a VALUE, take it away."""
+    full = setting if setting.startswith(f"{name}_") else f"{name}_{setting}"
+
+    async def work(rt: Runtime) -> None:
+        ctx = await build_administrator_context(rt)
+        await change_settings(rt, ctx, SetPluginSettings(name, {full: value}))
+
+    with_kernel(work, with_plugins=False)
+    click.echo(f"{full} is {'taken away' if value is None else 'set'}.")
 
 
 def _install(name: str, *, enables: bool, approves: bool) -> None:

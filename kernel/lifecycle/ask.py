@@ -8,12 +8,13 @@ from uuid import UUID
 
 from kernel.context import Context
 from kernel.errors import BadInput
-from kernel.jobs import CHANGE_PLUGIN, ChangePlugin
+from kernel.jobs import CHANGE_PLUGIN, SET_PLUGIN_SETTINGS, ChangePlugin, SetPluginSettings
 from kernel.ledger.attempt import Attempts
 from kernel.ledger.model import Job, JobStatus
 from kernel.ledger.submit import submit_job
 from kernel.ledger.wait import wait_for_job
 from kernel.lifecycle.change import run_change_plugin
+from kernel.lifecycle.settings import run_set_plugin_settings
 from kernel.lifecycle.source import Source, read_source, submit_install
 from kernel.plugin.model import get_ceilings
 from kernel.plugin.store import select_installed
@@ -61,14 +62,30 @@ async def is_installed(rt: Runtime, name: str) -> bool:
         return any(row.name == name for row in await select_installed(conn))
 
 
+async def change_settings(rt: Runtime, ctx: Context, settings: SetPluginSettings) -> None:
+    """Raises BadInput with what is wrong, and then nothing was set."""
+    job = await _finish(rt, await submit_job(rt.ledger, ctx, SET_PLUGIN_SETTINGS, settings))
+    problems = (job.result or {}).get("problems", {})
+    if job.status is not JobStatus.DONE or problems:
+        raise BadInput(" ".join(problems.values()) or f"Job {job.id} was {job.status}.")
+
+
 async def _see_through(rt: Runtime, job_id: UUID) -> Answer:
+    return _read_answer(await _finish(rt, job_id))
+
+
+async def _finish(rt: Runtime, job_id: UUID) -> Job:
     """This process works on the job itself when nobody else does."""
-    attempts = Attempts(rt.ledger, {CHANGE_PLUGIN.name: (CHANGE_PLUGIN, partial(run_change_plugin, rt))})
+    work = {
+        CHANGE_PLUGIN.name: (CHANGE_PLUGIN, partial(run_change_plugin, rt)),
+        SET_PLUGIN_SETTINGS.name: (SET_PLUGIN_SETTINGS, partial(run_set_plugin_settings, rt)),
+    }
+    attempts = Attempts(rt.ledger, work)
     for _ in range(_TRIES):
         await attempts.make(job_id)
         job = await wait_for_job(rt.ledger, job_id, _TRY_AGAIN_S)
         if job.is_finished:
-            return _read_answer(job)
+            return job
     raise BadInput(f"Job {job_id} is not finished yet; look at it with `trovato jobs show {job_id}`.")
 
 

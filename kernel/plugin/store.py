@@ -106,6 +106,25 @@ async def delete_variables(conn: Connection, plugin: str) -> list[str]:
     return [row["name"] for row in rows]
 
 
+async def select_variables(conn: Connection, plugin: str) -> dict[str, str]:
+    """Those that begin with the plugin's name, by name; what is no text stands there as JSON."""
+    rows = await conn.fetch(
+        """
+        SELECT name, CASE jsonb_typeof(value) WHEN 'string' THEN value #>> '{}' ELSE value::text END AS value
+        FROM variable WHERE starts_with(name, $1 || '_') AND NOT EXISTS (
+            SELECT FROM system
+            WHERE starts_with(system.name, $1 || '_') AND starts_with(variable.name, system.name || '_')
+        ) ORDER BY name
+        """,
+        plugin,
+    )
+    return {row["name"]: row["value"] for row in rows}
+
+
+async def delete_variable(conn: Connection, name: str) -> None:
+    await conn.execute("DELETE FROM variable WHERE name = $1", name)
+
+
 async def has_artefact(conn: Connection, sha256: str) -> bool:
     found: bool = await conn.fetchval("SELECT EXISTS (SELECT FROM plugin_artefact WHERE sha256 = $1)", sha256)
     return found

@@ -35,11 +35,15 @@ def make_recording(call: object) -> dict[str, Any] | None:
     return recording if len(orjson.dumps(recording)) <= LENGTH_MAX else None
 
 
+def sounds_secret(name: str) -> bool:
+    return _SECRET.search(name) is not None
+
+
 def hide_secrets(value: Any) -> Any:
     """The same with everything hidden whose name sounds like a secret, also in JSON that stands in a text."""
     if isinstance(value, Mapping):
         return {
-            key: HIDDEN if _SECRET.search(key) and inner is not None else hide_secrets(inner)
+            key: HIDDEN if sounds_secret(key) and inner is not None else hide_secrets(inner)
             for key, inner in value.items()
         }
     if isinstance(value, list):

@@ -134,3 +134,26 @@ async def test_usage_and_failures_stand_on_the_page_of_the_plugin(site, keeper, 
     assert "RuntimeError: no page today" in page
     assert "trovato plugin replay" in page
     assert "/guest.py" in page
+
+
+async def test_settings_are_set_replaced_and_taken_away_and_secrets_are_not_shown_again(site, keeper, admin):
+    await keeper.install()
+
+    async def save(**values):
+        return (await admin.press("/admin/plugins/guest/settings", "plugin_settings", **values)).text
+
+    assert "The settings are saved." in await save(name="colour", value="red")
+    page = await save(name="guest_api_key", value="s3cret")
+    assert 'value="red"' in page
+    assert "s3cret" not in page
+    page = await save(**{"value:guest_colour": "blue", "value:guest_api_key": ""})
+    assert 'value="blue"' in page
+    assert (
+        await keeper.fetchval("SELECT value #>> '{}' FROM variable WHERE name = 'guest_api_key'") == "s3cret"
+    )
+    await save(**{"value:guest_colour": ""})
+    assert await keeper.fetchval("SELECT count(*) FROM variable WHERE name = 'guest_colour'") == 0
+    refused = await save(**{"value:site_name": "Mine"})
+    assert "Settings of &#39;guest&#39; begin with guest_." in refused
+    assert await keeper.fetchval("SELECT count(*) FROM variable WHERE name = 'site_name'") == 0
+    assert "may have 100,000 characters" in await save(name="text", value="x" * 100_001)

@@ -27,6 +27,7 @@ from kernel.jobs import (
     RunItemTaps,
     SaveItem,
     SetPassword,
+    SetPluginSettings,
     WorkPluginQueue,
 )
 from kernel.ledger.payload import decode_payload, encode_payload
@@ -53,6 +54,9 @@ PAYLOADS = {
         expected_revision_id=st.none() | ids,
     ),
     DeleteItem: st.builds(DeleteItem, ids, ids),
+    SetPluginSettings: st.builds(
+        SetPluginSettings, texts, st.dictionaries(texts, st.none() | texts, max_size=3)
+    ),
     NotePluginFailures: st.builds(
         NotePluginFailures,
         st.lists(

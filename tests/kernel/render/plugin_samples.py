@@ -12,7 +12,7 @@ from kernel.supervision.store import Failure
 from kernel.supervision.usage import summarise
 from kernel.tap.capability import Capabilities, Table
 from kernel.tap.registry import TapOptions
-from web.plugin_view import describe_plugin
+from web.plugin_view import describe_plugin, describe_settings
 
 
 def make_plugin_pages(common):
@@ -47,6 +47,7 @@ def make_plugin_pages(common):
     plugins = PluginSet(stops=(stop,))
     shown = describe_plugin(plugins, line, [summarise("tap_item_view", numbers)])
     nothing = describe_plugin(PluginSet(), offered, [])
+    settings = describe_settings({"votes_title": "Stars", "votes_secret": "s3cret"})
     both = {"installed": [line, broken], "offered": [offered]}
     listed = common("Plugins", path="/admin/plugins")
     yield "plugins", "admin/plugins.html", {**listed, **both}
@@ -54,15 +55,15 @@ def make_plugin_pages(common):
     yield (
         "plugin",
         "admin/plugin.html",
-        {**page, **shown, "line": line, "approved": "0", "failures": [failure]},
+        {**page, **shown, "line": line, "approved": "0", "failures": [failure], "settings": settings},
     )
     yield (
         "plugin_offered",
         "admin/plugin.html",
-        {**page, **nothing, "line": offered, "approved": "0", "failures": []},
+        {**page, **nothing, "line": offered, "approved": "0", "failures": [], "settings": []},
     )
     yield (
         "plugin_broken",
         "admin/plugin.html",
-        {**page, **nothing, "line": broken, "approved": "", "failures": []},
+        {**page, **nothing, "line": broken, "approved": "", "failures": [], "settings": []},
     )

@@ -9,7 +9,13 @@ from typing import Any, BinaryIO, Final, cast
 from quart import Blueprint, Response, request
 
 from kernel.errors import BadInput, ConfigError, Conflict, NotFound, PluginError, Unavailable
-from kernel.jobs import CHANGE_PLUGIN, ChangePlugin, PluginOperation
+from kernel.jobs import (
+    CHANGE_PLUGIN,
+    SET_PLUGIN_SETTINGS,
+    ChangePlugin,
+    PluginOperation,
+    SetPluginSettings,
+)
 from kernel.ledger.model import Job
 from kernel.lifecycle.change import ADMINISTER_PLUGINS
 from kernel.lifecycle.overview import PluginLine, list_plugins
@@ -17,14 +23,15 @@ from kernel.lifecycle.source import Source, find_offered, make_source, submit_in
 from kernel.names import is_machine_name
 from kernel.plugin.manifest import parse_manifest
 from kernel.plugin.model import get_ceilings
+from kernel.plugin.store import select_variables
 from kernel.shared.tally import Tallies
 from kernel.supervision.store import list_failures
 from kernel.supervision.usage import TapUsage, read_usage
 from web.guard import Submitted, changing_route
-from web.plugin_view import describe_plugin
+from web.plugin_view import describe_plugin, describe_settings, read_settings
 from web.respond import answer_json, redirect_after_change, show_page
 from web.visit import Visit, current_visit
-from web.work import answer_unfinished, read_result, submit_and_wait, wait_for_change
+from web.work import answer_unfinished, raise_refusal, read_result, submit_and_wait, wait_for_change
 
 blueprint = Blueprint("admin_plugins", __name__)
 
@@ -32,6 +39,7 @@ PATH: Final = "/admin/plugins"
 UPLOAD_PATH: Final = f"{PATH}/upload"
 CHANGE_FORM: Final = "plugin_change"
 UPLOAD_FORM: Final = "plugin_upload"
+SETTINGS_FORM: Final = "plugin_settings"
 # A manifest of an honest plugin has a few hundred bytes.
 MANIFEST_MAX: Final = 64_000
 FAILURES_SHOWN: Final = 20
@@ -78,6 +86,7 @@ async def show_plugin(name: str) -> Response:
         breadcrumbs=[("Plugins", PATH)],
         line=line,
         approved=_digest(offer) if offer is not None else "",
+        settings=describe_settings(await select_variables(await visit.conn(), name)),
         failures=await list_failures(await visit.conn(), name, FAILURES_SHOWN),
         **describe_plugin(visit.rt.plugins, line, usage),
     )
@@ -101,6 +110,29 @@ async def change_plugin(
         change = ChangePlugin(cast("PluginOperation", operation), name, deletes_data=deletes_data)
         job = await submit_and_wait(visit, CHANGE_PLUGIN, change, None)
     return await _answer(visit, job, name, _DONE[operation], as_json=document is not None)
+
+
+@changing_route(blueprint, f"{PATH}/<name>/settings", form_id=SETTINGS_FORM, access=_may_administer)
+async def set_settings(
+    name: str, submitted: Submitted | None, document: Mapping[str, Any] | None
+) -> Response:
+    """A document maps names to texts, or null to take one away. A form has `value:NAME` for each that is set, where an
+    empty one goes unless it is a secret, and `name` and `value` for another one."""
+    visit = current_visit()
+    values = read_settings(name, submitted) if submitted is not None else dict(document or {})
+    if not all(value is None or isinstance(value, str) for value in values.values()):
+        raise BadInput("Settings are texts, or null.")
+    job = await submit_and_wait(visit, SET_PLUGIN_SETTINGS, SetPluginSettings(name, values), None)
+    if not job.is_finished:
+        return answer_unfinished(job, as_json=document is not None)
+    result = read_result(job)
+    if document is not None:
+        raise_refusal(result)
+        return answer_json({"message": "The settings are saved."})
+    problems = result.get("problems", {})
+    text = " ".join(problems.values()) or str(result.get("message") or "The settings are saved.")
+    kind = "success" if result["outcome"] == "done" else "error"
+    return await _go_back(visit, kind, text, f"{PATH}/{name}")
 
 
 @changing_route(blueprint, UPLOAD_PATH, form_id=UPLOAD_FORM, access=_may_administer)
