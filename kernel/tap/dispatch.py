@@ -32,6 +32,8 @@ log = get_logger(__name__)
 
 # Of item JSON in one call; half of what the sandbox lets through.
 BATCH_BYTES: Final = 500_000
+# In one call, which shares the host calls of one tap among them.
+BATCH_ITEMS: Final = 25
 
 _NOTHING: Final[Mapping[str, Any]] = {}
 
@@ -270,7 +272,8 @@ class _Call:
             by_handle = implementor.options.data_mode == "handle"
             length = 0 if by_handle else len(self._encode(implementor, index))
             size += length
-            if size > BATCH_BYTES or not batches or is_public != is_for_all(self.items[index]):
+            is_full = size > BATCH_BYTES or not batches or len(batches[-1]) >= BATCH_ITEMS
+            if is_full or is_public != is_for_all(self.items[index]):
                 batches.append([])
                 size, is_public = length, is_for_all(self.items[index])
             batches[-1].append(index)

@@ -19,9 +19,9 @@ from kernel.tap.catalogue import (
     PAGE,
     PERM,
 )
-from kernel.tap.dispatch import Dispatched, dispatch
+from kernel.tap.dispatch import BATCH_ITEMS, Dispatched, dispatch
 from kernel.tap.registry import TapOptions
-from tests.fixtures.plugins import make_item_data, read_seen
+from tests.fixtures.plugins import ALL_FIELDS, make_item_data, read_seen
 
 
 @pytest.mark.story("3.15")
@@ -247,3 +247,13 @@ async def test_a_caller_that_hands_over_the_wrong_thing_is_told(workshop, tap, a
     async with workshop.scope() as scope:
         with pytest.raises(TypeError, match=tap.name):
             await dispatch(scope, tap, **arguments)
+
+
+async def test_a_long_listing_is_asked_for_in_calls_of_few_items_which_share_a_taps_limits(workshop):
+    probe = await workshop.load("probe", item_view=ALL_FIELDS)
+    items = [make_item_data(f"Item {number}") for number in range(2 * BATCH_ITEMS + 10)]
+    async with workshop.scope(probe) as scope:
+        ((_, answer),) = (await dispatch(scope, ITEM_VIEW, items=items)).answers
+    assert [read_seen(tree)["title"] for tree in answer] == [item["title"] for item in items]
+    tally, _ = probe.watch.take()
+    assert tally["probe", "tap_item_view", "calls"] == 3
