@@ -185,10 +185,10 @@ async def test_the_page_shows_tasks_with_their_next_run_and_last_result(site, ke
     session = await site.log_in(await site.make_user("ada", is_admin=True))
     async with site.client(cookie=session.id) as admin:
         fresh = (await admin.get("/admin/cron")).text
-        assert fresh.count("Has not run yet") == 3
+        assert fresh.count("Has not run yet") == 4
         await admin.post(f"/cron/{key}")
         page = (await admin.get("/admin/cron")).text
-        assert page.count("Nothing to remove") == 3
+        assert page.count("Nothing to remove") == 4
         assert "Daily at 03:10 UTC" in page
         assert "Hourly at :10" in page
         assert f"/cron/{key}</code>" in page

@@ -17,6 +17,7 @@ EXAMPLES = {
     "item_id": "01936e3b-4f5a-7000-8000-000000000001",
     "token": "x" * 43,
     "key": "a-key-that-is-wrong",
+    "name": "blog",
 }
 
 

@@ -2,14 +2,13 @@
 
 import asyncio
 import json
+import os
 import shutil
 import subprocess
 import sys
 
 import pytest
-from click.testing import CliRunner
 
-from kernel.__main__ import main
 from kernel.errors import PluginError
 from kernel.sandbox.host import HostError
 from kernel.sandbox.transcript import QUESTIONS_MAX, Transcript
@@ -124,23 +123,30 @@ def test_what_is_too_large_is_not_kept():
     assert make_recording(PluginError("guest", "abort", "gave up").call) is None
 
 
-async def test_the_command_makes_it_happen_again_and_writes_a_test(site, keeper, failed, monkeypatch):
+async def test_the_command_makes_it_happen_again_and_writes_a_test(site, keeper, failed):
     config = site.config
-    monkeypatch.setenv("DATABASE_URL", config.database_url)
-    monkeypatch.setenv("REDIS_URL", config.redis_url)
-    monkeypatch.setenv("REDIS_PREFIX", config.redis_prefix)
-    monkeypatch.setenv("TROVATO_PLUGINS", str(config.plugins_dir))
-    monkeypatch.setenv("TROVATO_VAR", str(config.var))
+    environment = {
+        **os.environ,
+        "DATABASE_URL": config.database_url,
+        "REDIS_URL": config.redis_url,
+        "REDIS_PREFIX": config.redis_prefix,
+        "TROVATO_PLUGINS": str(config.plugins_dir),
+        "TROVATO_VAR": str(config.var),
+    }
 
-    def run(*arguments):
-        return CliRunner().invoke(main, ["plugin", "replay", *arguments])
+    async def run(*arguments):
+        """In a process of its own, as everybody runs it: a command sets up the log of its process."""
+        command = [sys.executable, "-m", "kernel", "plugin", "replay", *arguments]
+        return await asyncio.to_thread(
+            subprocess.run, command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment
+        )
 
-    shown = await asyncio.to_thread(run, str(failed))
-    assert shown.exit_code == 0, shown.output
-    assert "Then: Plugin 'guest', tap_page: RuntimeError: no page today" in shown.output
-    assert "Now:  Plugin 'guest', tap_page: RuntimeError: no page today" in shown.output
-    written = await asyncio.to_thread(run, str(failed), "--test")
-    assert written.exit_code == 0, written.output
+    shown = await run(str(failed))
+    assert shown.returncode == 0, shown.stderr
+    assert "Then: Plugin 'guest', tap_page: RuntimeError: no page today" in shown.stdout
+    assert "Now:  Plugin 'guest', tap_page: RuntimeError: no page today" in shown.stdout
+    written = await run(str(failed), "--test")
+    assert written.returncode == 0, written.stderr
     folder = config.plugins_dir / "guest"
     shutil.copy(SOURCE / "guest.py", folder)
     (test,) = (folder / "tests").glob("test_replay_*.py")
@@ -148,9 +154,9 @@ async def test_the_command_makes_it_happen_again_and_writes_a_test(site, keeper,
     source = (folder / "guest.py").read_text()
     (folder / "guest.py").write_text(source.replace('raise RuntimeError("no page today")', "return None"))
     assert run_test(test, folder) == 0
-    missing = await asyncio.to_thread(run, "0190a000-0000-7000-8000-000000000001")
-    assert missing.exit_code == 1
-    assert "There is no failure" in missing.output
+    missing = await run("0190a000-0000-7000-8000-000000000001")
+    assert missing.returncode == 1
+    assert "There is no failure" in missing.stderr
 
 
 def run_test(test, folder):
