@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench chaos clean install
+.PHONY: help run test test-long check format bench chaos clean install
 
 help: ## Show the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ run: install ## Start a whole site on this machine: PORT=3000, TROVATO_VAR=var
 
 test: install ## Run the tests: make test args="tests/kernel -k name"
 	@$(BIN)/python -m pytest -n $(JOBS) $(args)
+
+test-long: install ## Run the tests that make test leaves out: they build a dozen plugins
+	@$(BIN)/python -m pytest -n $(JOBS) -m long $(args)
 
 check: install ## Check format, lint, types and the house rules
 	$(BIN)/ruff format --check .

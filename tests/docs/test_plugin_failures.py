@@ -150,6 +150,7 @@ async def test_components_that_cannot_be_linked_or_describe_nothing_are_told_as_
     assert LOADED["bad-description"].looks.match(failures["mute"][0]), failures
 
 
+@pytest.mark.long
 async def test_plugins_that_are_not_what_their_manifest_says_are_told_as_the_page_says(load):
     failures = await load(
         declare("unbuilt"),

@@ -159,6 +159,7 @@ def test_the_numbers_are_those_of_the_code():
     assert STOP_SHARE == 1 / 5
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 @pytest.mark.story("3.1")
 @pytest.mark.story("3.2")

@@ -2,6 +2,10 @@
 
 import re
 
+import pytest
+
+pytestmark = pytest.mark.long
+
 COLUMNS = r"<td>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d</td><td>(\w+)</td><td>(.*?)</td><td>(\w+)</td><td>(.*?)</td>"
 
 

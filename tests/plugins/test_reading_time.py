@@ -1,5 +1,9 @@
 """The plugin `reading_time` through its artefact, on a site."""
 
+import pytest
+
+pytestmark = pytest.mark.long
+
 
 async def test_every_type_with_a_long_text_tells_its_reading_time(open_with):
     async with open_with("reading_time") as owner:

@@ -6,6 +6,8 @@ from contextlib import suppress
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 
 async def list_related(owner, saved):
     """The titles of the links below the item, as a stranger is shown them."""

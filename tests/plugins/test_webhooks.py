@@ -12,6 +12,8 @@ import pytest
 
 from kernel.ledger.wait import wait_for_job
 
+pytestmark = pytest.mark.long
+
 SECRET = "s3cret"
 NAME = "hooks.example.test"
 ERROR = "SELECT error::text FROM job WHERE kind = 'work_plugin_queue'"

@@ -18,7 +18,7 @@ from tests.fixtures.plugins import NATIVE, VAR
 from tests.fixtures.site import open_site
 
 # The first build of a plugin on this machine, and one more for what is saved.
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(240)]
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from tests.fixtures.database import ROOT
 from tests.kernel.plugin_queue.conftest import read_example
 from tests.kernel.plugin_queue.test_work import CTX
 
+pytestmark = pytest.mark.long
+
 
 def test_the_example_and_its_test_run_in_an_ordinary_python():
     reminders = ModuleType("reminders")
