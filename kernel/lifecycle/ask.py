@@ -17,7 +17,6 @@ from kernel.lifecycle.change import run_change_plugin
 from kernel.lifecycle.settings import run_set_plugin_settings
 from kernel.lifecycle.source import Source, read_source, submit_install
 from kernel.plugin.model import get_ceilings
-from kernel.plugin.store import select_installed
 from kernel.runtime import Runtime
 
 # A worker may be on the same job, or on one that comes before it.
@@ -55,11 +54,6 @@ async def put_into_effect(rt: Runtime, ctx: Context, name: str) -> Answer:
     if answer.is_enabled:
         return answer
     return await change_plugin(rt, ctx, ChangePlugin("enable", name))
-
-
-async def is_installed(rt: Runtime, name: str) -> bool:
-    async with rt.db.acquire() as conn:
-        return any(row.name == name for row in await select_installed(conn))
 
 
 async def change_settings(rt: Runtime, ctx: Context, settings: SetPluginSettings) -> None:

@@ -17,6 +17,7 @@ from kernel.plugin.manifest import parse_manifest, read_manifest_text
 from kernel.plugin.model import Budgets, Manifest, get_ceilings
 from kernel.plugin.store import deflate_artefact, has_artefact, insert_artefact, select_offers
 from kernel.runtime import Runtime
+from kernel.sandbox.artefact import missing_artefact
 
 # A plugin in Python has 18 MB, nearly all of it the interpreter.
 WASM_MAX: Final = 64 * 2**20
@@ -42,12 +43,7 @@ def read_source(folder: Path, name: str, ceilings: Budgets) -> Source:
     text = read_manifest_text(place)
     manifest = parse_manifest(text, place, ceilings)
     if not manifest.wasm.is_file():
-        raise PluginError(
-            name,
-            "stale-artefact",
-            f"Plugin '{name}' wasm file not found at {manifest.wasm}. Build it: trovato plugin build {name}",
-            is_whole=True,
-        )
+        raise missing_artefact(name, manifest.wasm)
     return make_source(manifest, text, manifest.wasm.read_bytes())
 
 

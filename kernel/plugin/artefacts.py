@@ -1,14 +1,12 @@
 """Finds the bytes of what is installed: in the folder of plugins, on this machine, or in the database."""
 
 import asyncio
-import os
-import tempfile
 from pathlib import Path
 
 from kernel.db.pool import Database
 from kernel.errors import PluginError
 from kernel.plugin.store import find_artefact, inflate_artefact
-from kernel.sandbox.artefact import hash_artefact, missing_artefact
+from kernel.sandbox.artefact import hash_artefact, missing_artefact, write_atomically
 
 
 class Artefacts:
@@ -48,7 +46,4 @@ def _has_hash(name: str, path: Path, sha256: str) -> bool:
 
 def _keep(path: Path, stored: bytes) -> None:
     path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
-    with os.fdopen(handle, "wb") as file:
-        file.write(inflate_artefact(stored))
-    Path(name).rename(path)
+    write_atomically(path, inflate_artefact(stored))

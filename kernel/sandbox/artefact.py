@@ -73,8 +73,8 @@ class NativeCache:
 
     def put(self, key: str, code: bytes) -> None:
         self._hash(key).unlink(missing_ok=True)
-        _write_atomically(self._code(key), code)
-        _write_atomically(self._hash(key), hashlib.sha256(code).hexdigest().encode())
+        write_atomically(self._code(key), code)
+        write_atomically(self._hash(key), hashlib.sha256(code).hexdigest().encode())
         self._forget()
 
     def _forget(self) -> None:
@@ -101,7 +101,7 @@ class NativeCache:
         return self.folder / f"{key}.sha256"
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
     with os.fdopen(handle, "wb") as file:
         file.write(data)

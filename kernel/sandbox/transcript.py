@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from kernel.sandbox.host import HostError
-from kernel.sandbox.values import Err
 
 # Of one call; what comes after is left out, and the transcript says so.
 QUESTIONS_MAX: Final = 300
@@ -40,4 +39,4 @@ class Transcript:
 def _show(answer: Any) -> dict[str, Any]:
     if isinstance(answer, HostError):
         return {"refusal": {"code": answer.code, "message": answer.message}}
-    return {"refusal": str(answer)} if isinstance(answer, Err) else {"answer": answer}
+    return {"answer": answer}

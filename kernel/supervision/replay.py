@@ -47,7 +47,7 @@ class _Player:
             if question["function"] == function and _is_same(question["arguments"], arguments):
                 self.left.remove(question)
                 if "refusal" in question:
-                    raise _make_refusal(question["refusal"])
+                    raise HostError(**question["refusal"])
                 return question["answer"]
         self.unknown.append(function)
         raise HostError("not-available", "This was not asked when the call was recorded.")
@@ -106,9 +106,3 @@ def _make_function(signature: Signature) -> HostFunction:
         return player.answer(signature.full_name, arguments)
 
     return HostFunction(signature.interface, signature.name, call)
-
-
-def _make_refusal(refusal: Any) -> HostError:
-    if isinstance(refusal, dict):
-        return HostError(str(refusal.get("code")), str(refusal.get("message")))
-    return HostError("host-error", str(refusal))
