@@ -18,7 +18,7 @@ test: install ## Run the tests: make test args="tests/kernel -k name"
 	@$(BIN)/python -m pytest -n $(JOBS) $(args)
 
 test-long: install ## Run the tests that make test leaves out: they build a dozen plugins
-	@$(BIN)/python -m pytest -n $(JOBS) -m long $(args)
+	@PYTHONASYNCIODEBUG=1 $(BIN)/python -m pytest -n $(JOBS) -m long $(args)
 
 check: install ## Check format, lint, types and the house rules
 	$(BIN)/ruff format --check .

@@ -66,7 +66,7 @@ class Outbound:
         self._private_hosts = private_hosts
         self._lookups = asyncio.Semaphore(_LOOKUPS)
         self._resolve = resolve or self._look_up
-        self._tls = tls or create_default_context()
+        self._tls = tls
 
     async def fetch(self, request: Request) -> Answer:
         """Raises FetchError."""
@@ -87,6 +87,12 @@ class Outbound:
         except (ClientError, OSError, ValueError) as error:
             log.info("another server was not reached", host=request.host, error=repr(error))
             raise FetchError("unreachable", f"{request.host} gave no answer that is HTTP.") from None
+
+    async def _find_tls(self) -> SSLContext:
+        """Reading the machine's certificates takes 30 ms, which a process that asks no other server is spared."""
+        if self._tls is None:
+            self._tls = await asyncio.to_thread(create_default_context)
+        return self._tls
 
     async def _find_addresses(self, request: Request, *, may_be_private: bool) -> Sequence[str]:
         """All that the name stands for. They are asked for once, and the connection goes to one of these."""
@@ -133,7 +139,11 @@ class Outbound:
         )
         # A connector of its own, so that no connection, cookie or name outlives the request.
         connector = TCPConnector(
-            resolver=_Known(addresses), use_dns_cache=False, force_close=True, ssl=self._tls, limit=1
+            resolver=_Known(addresses),
+            use_dns_cache=False,
+            force_close=True,
+            ssl=await self._find_tls(),
+            limit=1,
         )
         async with (
             ClientSession(
