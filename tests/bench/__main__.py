@@ -14,6 +14,7 @@ from kernel.embedded.servers import EmbeddedServices
 
 SECTIONS = {
     "sandbox": "calls into plugins",
+    "containment": "what plugins cannot do to others",
     "ledger": "the job ledger and the queue",
     "scale": "the ledger beside a million finished jobs",
     "cache": "the caches",

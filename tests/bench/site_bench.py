@@ -48,8 +48,8 @@ def find_pid(module):
 
 
 @asynccontextmanager
-async def running_site(database_url, redis_url):
-    """A prepared site in a database of its own, with one web process and one worker."""
+async def running_site(database_url, redis_url, **settings):
+    """A prepared site in a database of its own, with one web process and one worker. `settings` are those of Config."""
     name = f"trovato_bench_{uuid4().hex[:8]}"
     server = await asyncpg.connect(database_url)
     await server.execute(f"CREATE DATABASE {name}")
@@ -60,9 +60,8 @@ async def running_site(database_url, redis_url):
         port=find_port(),
         # Native code is kept between runs.
         var=PROJECT_ROOT / "var" / "test",
-        plugins_dir=PROJECT_ROOT / "plugins",
         templates_dir=PROJECT_ROOT / "templates",
-        log_level="WARNING",
+        **{"plugins_dir": PROJECT_ROOT / "plugins", "log_level": "WARNING"} | settings,
     )
     await prepare_site(config, lambda _: None)
     environment = {**os.environ, "PORT": str(config.port), "REDIS_PREFIX": name, "TROVATO_HOST": config.host}
