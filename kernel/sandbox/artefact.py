@@ -1,8 +1,14 @@
 """Keeps native code of components, so that a plugin is compiled once per machine and then loads quickly.
 
 wasmtime runs whatever native code it is given, so this cache is as trusted as a shared library: a folder of
-its own that only this user may enter, each file checked against its own hash, written atomically, never
-accepted from anywhere else. Compiling takes seconds and much memory, so it happens in a process of its own.
+its own that only this user may enter, written atomically, never accepted from anywhere else. Whoever can write
+into that folder can run code as this user anyway, and no check here keeps them from it. The hash beside each file
+is against accidents: a full disk, a copy that was cut short, another program's mistake. Hashing 40 MB takes
+as long as all the rest of a load, so it is done once for each file as the system knows it: a file that was written,
+replaced, or touched in any way since has another time of change, and is read again. What goes wrong below the file
+system, on the disk itself, is not seen.
+
+Compiling takes seconds and much memory, so it happens in a process of its own.
 """
 
 import asyncio
@@ -27,6 +33,8 @@ from kernel.sandbox.engine import Engine, describe_native_target
 
 # Code that no process has asked for in this time is compiled again when it is wanted.
 UNUSED_S: Final = 14 * 86_400.0
+# A clock of files ticks slowly, so that one written twice within a tick looks untouched. Younger ones are always read.
+SETTLED_S: Final = 2.0
 
 FindWasm: TypeAlias = Callable[[], Awaitable[Path]]
 
@@ -41,6 +49,24 @@ class Artefact:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """What stands beside native code: its hash, and which file it was when it was last read whole, "" for none."""
+
+    sha256: str
+    checked: str = ""
+
+    @classmethod
+    def read(cls, path: Path) -> "_Mark":
+        """Raises OSError."""
+        sha256, _, checked = path.read_text(encoding="ascii", errors="replace").partition("\n")
+        return cls(sha256, checked)
+
+    def write(self, path: Path) -> None:
+        """Raises OSError."""
+        write_atomically(path, f"{self.sha256}\n{self.checked}".encode())
+
+
 class NativeCache:
     """Raises PermissionError when the folder belongs to, or is open to, somebody else."""
 
@@ -52,29 +78,33 @@ class NativeCache:
         if stat.S_IMODE(status.st_mode) != 0o700:
             folder.chmod(0o700)
         self.folder = folder.absolute()
+        self._target = describe_native_target()
 
     def key(self, sha256: str) -> str:
-        return hashlib.sha256(f"{sha256}\n{describe_native_target()}".encode()).hexdigest()
+        return hashlib.sha256(f"{sha256}\n{self._target}".encode()).hexdigest()
 
     def find(self, key: str) -> Path | None:
         """The native code, when it is there and whole."""
-        path = self._code(key)
+        path, beside = self._code(key), self._mark(key)
         try:
-            expected = self._hash(key).read_text(encoding="ascii")
-            with path.open("rb") as code:
-                actual = hashlib.file_digest(code, "sha256").hexdigest()
+            mark = _Mark.read(beside)
+            if mark.checked != _identify(path.stat()):
+                checked = _check(path, mark.sha256)
+                if checked is None:
+                    return None
+                if checked:
+                    with suppress(OSError):
+                        _Mark(mark.sha256, checked).write(beside)
         except OSError:
             return None
-        if actual != expected:
-            return None
         with suppress(OSError):
-            os.utime(self._hash(key))
+            os.utime(beside)
         return path
 
     def put(self, key: str, code: bytes) -> None:
-        self._hash(key).unlink(missing_ok=True)
+        self._mark(key).unlink(missing_ok=True)
         write_atomically(self._code(key), code)
-        write_atomically(self._hash(key), hashlib.sha256(code).hexdigest().encode())
+        _Mark(hashlib.sha256(code).hexdigest()).write(self._mark(key))
         self._forget()
 
     def _forget(self) -> None:
@@ -97,8 +127,24 @@ class NativeCache:
     def _code(self, key: str) -> Path:
         return self.folder / f"{key}.cwasm"
 
-    def _hash(self, key: str) -> Path:
+    def _mark(self, key: str) -> Path:
         return self.folder / f"{key}.sha256"
+
+
+def _identify(status: os.stat_result) -> str:
+    """Another one for another file, and after each change of this one; nobody can set the time of change."""
+    return f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+
+
+def _check(path: Path, sha256: str) -> str | None:
+    """None unless it has that hash. Else what it need not be read again for, "" when it is too young to tell. Raises
+    OSError."""
+    with path.open("rb") as code:
+        # Before it is read: a change after this is one that the next comparison sees.
+        status = os.fstat(code.fileno())
+        if hashlib.file_digest(code, "sha256").hexdigest() != sha256:
+            return None
+    return _identify(status) if time.time() - status.st_ctime > SETTLED_S else ""
 
 
 def write_atomically(path: Path, data: bytes) -> None:

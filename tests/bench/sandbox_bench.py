@@ -1,4 +1,4 @@
-"""Measures calls into plugins: data modes, instances in a burst, host functions that wait.
+"""Measures plugins: loading them, calls in both data modes, instances in a burst, host functions that wait.
 
 `python -m tests.bench.sandbox_bench`. Times are in microseconds unless a name says otherwise.
 """
@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from kernel.sandbox.artefact import hash_artefact
 from kernel.sandbox.build import build_plugin
 from kernel.sandbox.host import HostFunction
 from kernel.sandbox.instance import Limits
@@ -24,6 +25,7 @@ CALLS: Final = 500
 ROUNDS: Final = 5
 PARALLEL: Final = 100
 BATCH: Final = 25
+LOADED: Final = 10
 VIEW: Final = "tap_item_view"
 ITEM: Final = {
     "id": "0190a000-0000-7000-8000-000000000001",
@@ -86,13 +88,15 @@ FUNCTIONS: Final = (
 )
 
 
+async def build_bench():
+    folder = ROOT / "tests" / "wasm" / "bench"
+    return await asyncio.to_thread(build_plugin, folder, "bench", VAR / "bench.wasm", cache_dir=NATIVE)
+
+
 @asynccontextmanager
 async def open_plugin(ready_instances=0):
     """The fixture plugin `bench` of tests/wasm, loaded from the cache of native code."""
-    wasm = VAR / "bench.wasm"
-    built = await asyncio.to_thread(
-        build_plugin, ROOT / "tests" / "wasm" / "bench", "bench", wasm, cache_dir=NATIVE
-    )
+    built = await build_bench()
     sandbox = await Sandbox.open(FUNCTIONS, cache_dir=NATIVE, ready_instances=ready_instances)
     try:
         component = await sandbox.load("bench", built.wasm, LIMITS)
@@ -229,8 +233,45 @@ async def measure_waiting():
     }
 
 
+async def measure_loading():
+    """Ten plugins that this machine has compiled, as a process loads them when it starts: at once, and in a row."""
+    await build_bench()
+    paths = sorted([*VAR.glob("*.wasm"), *ROOT.glob("plugins/*/*.wasm")])[:LOADED]
+    hashes = [hash_artefact(path.stem, path) for path in paths]
+
+    async def load(sandbox, number):
+        place = number % len(paths)
+
+        async def find_wasm():
+            return paths[place]
+
+        await sandbox.load_known(f"plugin_{number}", hashes[place], find_wasm, LIMITS)
+
+    walls = {"together": [], "one_by_one": []}
+    # The first round compiles what is new.
+    for turn in range(ROUNDS + 1):
+        for way, times in walls.items():
+            sandbox = await Sandbox.open(FUNCTIONS, cache_dir=NATIVE, ready_instances=0)
+            started = time.perf_counter()
+            if way == "together":
+                await asyncio.gather(*(load(sandbox, number) for number in range(LOADED)))
+            else:
+                for number in range(LOADED):
+                    await load(sandbox, number)
+            if turn:
+                times.append(time.perf_counter() - started)
+            await sandbox.close()
+    return {
+        "plugins": LOADED,
+        "artefacts": len(paths),
+        "together_ms": round(statistics.median(walls["together"]) * 1e3, 1),
+        "one_by_one_ms": round(statistics.median(walls["one_by_one"]) * 1e3, 1),
+    }
+
+
 async def measure_sandbox():
     return {
+        "ten plugins, warm cache": await measure_loading(),
         "data modes, warm instance": await measure_data_modes(),
         "25 items": await measure_batch(),
         "ready instance": await measure_ready(),

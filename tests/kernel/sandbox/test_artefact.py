@@ -8,6 +8,7 @@ import pytest
 from wasmtime import wat2wasm
 
 from kernel.errors import PluginError
+from kernel.sandbox import artefact
 from kernel.sandbox.artefact import UNUSED_S, NativeCache
 from kernel.sandbox.instance import Limits
 from kernel.sandbox.sandbox import Sandbox
@@ -90,6 +91,47 @@ async def test_damaged_code_is_compiled_again(own_sandbox, small_wasm, tmp_path,
     assert component.description == {"taps": []}
     assert len(list_code(tmp_path)) == 1
     assert NativeCache(tmp_path / "native").find(code.stem) == code
+
+
+def rewrite(code, sound):
+    """In place, of the same length, and with the time that it had."""
+    before = code.stat()
+    code.write_bytes(sound[:-1] + b"x")
+    os.utime(code, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def replace(code, sound):
+    other = code.with_name("other")
+    other.write_bytes(sound[:-1] + b"x")
+    other.rename(code)
+
+
+@pytest.mark.parametrize("change", [rewrite, replace], ids=["rewritten", "replaced"])
+def test_code_is_read_whole_once_and_again_when_the_file_is_another(tmp_path, monkeypatch, change):
+    # As if all files here had been left alone for a while.
+    monkeypatch.setattr(artefact, "SETTLED_S", -1.0)
+    cache = NativeCache(tmp_path / "native")
+    sound = b"native code " * 1_000
+    cache.put("key", sound)
+    code, mark = (tmp_path / "native" / f"key.{end}" for end in ("cwasm", "sha256"))
+    assert cache.find("key") == code
+    sha256, _, checked = mark.read_text().partition("\n")
+    mark.write_text(f"{'0' * 64}\n{checked}")
+    # Only who does not read the file does not see that the hash is another.
+    assert cache.find("key") == code
+    mark.write_text(f"{sha256}\n{checked}")
+    change(code, sound)
+    assert cache.find("key") is None
+
+
+def test_code_that_has_just_been_written_is_read_each_time(tmp_path):
+    cache = NativeCache(tmp_path / "native")
+    cache.put("key", b"native code")
+    assert cache.find("key") is not None
+    assert (tmp_path / "native" / "key.sha256").read_text().endswith("\n")
+    # Within the same tick of the file system's clock, perhaps.
+    (tmp_path / "native" / "key.cwasm").write_bytes(b"native c0de")
+    assert cache.find("key") is None
 
 
 async def test_code_that_nobody_asks_for_goes_when_other_code_comes(own_sandbox, small_wasm, tmp_path):
