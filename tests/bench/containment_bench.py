@@ -20,8 +20,13 @@ from typing import Final
 import httpx
 import psutil
 
+from kernel.app.open import open_kernel
+from kernel.app.prepare import build_administrator_context
 from kernel.app.processes import PROJECT_ROOT
 from kernel.errors import PluginError
+from kernel.jobs import CHANGE_PLUGIN, ChangePlugin
+from kernel.ledger.submit import submit_job
+from kernel.ledger.wait import wait_for_job
 from kernel.sandbox.build import build_plugin
 from kernel.sandbox.instance import Limits
 from kernel.sandbox.sandbox import Sandbox
@@ -212,7 +217,7 @@ async def measure_others(database_url, redis_url):
         (plugins / "hostile").mkdir()
         (plugins / "hostile" / "hostile.info.toml").write_text(MANIFEST, encoding="utf-8")
         shutil.copy(await asyncio.to_thread(build_hostile), plugins / "hostile")
-        async with running_site(database_url, redis_url, plugins_dir=plugins, log_level="CRITICAL") as config:
+        async with running_site(database_url, redis_url, plugins_dir=plugins, log_level="ERROR") as config:
             path, token = await make_article(config)
             bad = await make_bad_articles(config, token)
             await visit(config, path, seconds=2.0)
@@ -224,7 +229,7 @@ async def measure_others(database_url, redis_url):
                 async with attacked(config, bad):
                     # The site stops the plugin after twenty failures, which are soon made.
                     beside += await visit(config, path, seconds=FAILING_S)
-                await run_command(config, "plugin", "retry", "hostile", "tap_item_view")
+                await retry_plugin(config)
             figures["beside its failures"] = summarise(beside)
             async with attacked(config, bad):
                 await asyncio.sleep(3 * FAILING_S)
@@ -246,6 +251,14 @@ async def run_command(config, *arguments):
     )
     if await process.wait():
         raise RuntimeError(f"trovato {' '.join(arguments)} failed")
+
+
+async def retry_plugin(config):
+    """What the button on its page does."""
+    async with open_kernel(config, role="worker", with_plugins=False) as rt:
+        ctx = await build_administrator_context(rt)
+        job_id = await submit_job(rt.ledger, ctx, CHANGE_PLUGIN, ChangePlugin("retry", "hostile"))
+        await wait_for_job(rt.ledger, job_id, 10)
 
 
 def open_browser(config, **headers):
