@@ -13,6 +13,7 @@ from trovato_sdk.definitions import (
     PermissionDefinition,
     QueueDefinition,
 )
+from trovato_sdk.forms import Form, FormElement
 from trovato_sdk.functions import offer
 from trovato_sdk.http import FetchError, Response
 from trovato_sdk.item import Field, Item, ItemData, ItemHandle
@@ -35,6 +36,8 @@ __all__ = [
     "Field",
     "FieldDefinition",
     "FieldType",
+    "Form",
+    "FormElement",
     "Item",
     "ItemData",
     "ItemError",

@@ -7,6 +7,7 @@ from datetime import datetime
 from types import ModuleType
 from typing import Any, Final
 
+from trovato_sdk.forms import Form
 from trovato_sdk.functions import FUNCTION_PREFIX, list_functions
 from trovato_sdk.item import Item, ItemData, read_item
 from trovato_sdk.render import RenderElement, container, link, markup
@@ -99,6 +100,8 @@ def _run(function: TapFunction, data: dict[str, Any]) -> Any:
             arguments["ctx"] = TapContext(**data.get("ctx", {}))
         elif parameter == "request":
             arguments["request"] = PageRequest(**data["request"])
+        elif parameter == "form":
+            arguments["form"] = Form(data["form"])
         elif parameter in TIMES:
             arguments[parameter] = _read_time(data.get(parameter))
         elif parameter != "item":
@@ -108,7 +111,14 @@ def _run(function: TapFunction, data: dict[str, Any]) -> Any:
         return [_run_for_item(function, arguments, item) for item in items]
     if "item" in data:
         return _run_for_item(function, arguments, data["item"])
-    return function.call(**arguments)
+    answer = function.call(**arguments)
+    return _take_changes(function, arguments["form"], answer) if "form" in arguments else answer
+
+
+def _take_changes(function: TapFunction, form: Form, answer: Any) -> dict[str, Any] | None:
+    if answer is not None:
+        raise BadAnswerError(f"{function.name} changes the form it is given and returns nothing")
+    return form.changes
 
 
 def _read_time(text: str | None) -> datetime | None:
