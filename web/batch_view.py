@@ -9,7 +9,6 @@ from kernel.batch.operations import find_operation
 from kernel.batch.retry import RETRIED_WHEN
 from kernel.batch.store import Problem
 from kernel.context import Context
-from kernel.item.access import may_view
 from kernel.item.model import Item
 from kernel.ledger.access import may_read
 from kernel.ledger.model import Job, JobStatus
@@ -110,14 +109,11 @@ def describe_subject(work: Work, types: Mapping[str, str]) -> str:
     return ", ".join(part for part in wanted if part) or "All items"
 
 
-def describe_problems(
-    ctx: Context, problems: Sequence[Problem], items: Mapping[str, Item]
-) -> list[dict[str, Any]]:
-    """`items` by the refs of the problems; what may not be viewed has no title."""
+def describe_problems(problems: Sequence[Problem], items: Mapping[str, Item]) -> list[dict[str, Any]]:
+    """`items` are those that may be viewed, by the refs of the problems; others have no title."""
     rows = []
     for problem in problems:
-        item = items.get(problem.ref)
-        shown = item if item is not None and may_view(ctx.actor, item) else None
+        shown = items.get(problem.ref)
         rows.append(
             {
                 "number": problem.number,

@@ -131,15 +131,16 @@ def read_bulk_document(document: Mapping[str, Any], types: Collection[str]) -> C
     return Choice(action, _read_items(pairs), ContentFilter(), is_everything=False)
 
 
-def build_confirm_form(choice: Choice, count: int, back: str) -> Form:
-    """Asks before many items are changed or any is deleted."""
+def build_confirm_form(choice: Choice, count: int | None, back: str) -> Form:
+    """Asks before many items are changed or any is deleted; `count` is None where nobody may know it."""
+    subject = "all that match" if count is None else count_items(count)
     values = choice.as_values()
     return build_form(
         BULK_FORM,
         action=BULK_PATH,
         elements=[Element("hidden", name, default=value) for name, value in values.items()],
-        submit=f"{choice.action.label} {count_items(count)}",
-        title=f"{choice.action.label} {count_items(count)}?",
+        submit=f"{choice.action.label} {subject}",
+        title=f"{choice.action.label} {subject}?",
         intro=choice.action.warning,
         cancel=back,
         danger=choice.action.is_danger,

@@ -18,7 +18,7 @@ _FUNCTION: Final = re.compile(r"((?:[ \t]*///[^\n]*\n)+)[ \t]*([\w-]+)\s*:\s*fun
 _ERRORS: Final = re.compile(r"\s*Error codes:([^.]*)\.?", re.DOTALL)
 _QUOTED: Final = re.compile(r'"([a-z-]+)"')
 _WORD: Final = re.compile(r"[a-z]+(?:-[a-z]+)*")
-_WRITES: Final = "all but `item_presave` and those that declare something"
+_WRITES: Final = "all but `item_presave`, `item_access` and those that declare something"
 # Where not every tap may call a function; the function itself refuses.
 _TAPS: Final = {
     "item-api.save": _WRITES,
@@ -26,7 +26,7 @@ _TAPS: Final = {
     "db.update": _WRITES,
     "db.delete": _WRITES,
     "variables.set": _WRITES,
-    "queue-api.push": "all but `item_presave`",
+    "queue-api.push": "all but `item_presave` and `item_access`",
     "http-api.fetch": "in the background, but `item_presave`",
 }
 

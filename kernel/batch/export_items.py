@@ -6,10 +6,10 @@ from typing import Final
 from kernel.batch.item_line import write_line
 from kernel.batch.lines import LINE_MAX
 from kernel.batch.operation import Batch, Beginning, Operation, note_completion
-from kernel.batch.selection import Selection, begin_selection, read_portion
+from kernel.batch.selection import Selection, begin_selection, read_visible
 from kernel.batch.store import insert_chunk
-from kernel.item.access import may_view
 from kernel.runtime import Runtime
+from kernel.tap.scope import TapScope
 
 # In bytes; a chunk holds one line at least.
 CHUNK_BYTES: Final = 2_000_000
@@ -23,12 +23,13 @@ async def _begin(rt: Runtime, batch: Batch) -> Beginning:
 async def _work(rt: Runtime, batch: Batch) -> None:
     """Each item as it stands when its slice is written. What the actor may not see, and what was deleted meanwhile,
     is left out and not counted."""
-    portion = await read_portion(rt, batch)
+    async with TapScope(rt.plugins, batch.ctx, job_id=batch.id) as scope:
+        portion = await read_visible(rt, batch, scope)
     lines = []
     too_long = []
     for one in portion.chosen:
         item = portion.items.get(one.id)
-        if item is None or not may_view(batch.ctx.actor, item):
+        if item is None:
             continue
         line = write_line(item)
         if len(line) > LINE_MAX:

@@ -9,10 +9,10 @@ from uuid import UUID
 
 from kernel import clock
 from kernel.batch.operation import PREPARE_S, Batch, Operation, Slice
-from kernel.batch.selection import Portion, Selection, begin_selection, find_change, read_portion
+from kernel.batch.selection import Portion, Selection, begin_selection, find_change, read_visible
 from kernel.db.connect import UNSTORABLE
 from kernel.ids import uuid7
-from kernel.item.access import may_change
+from kernel.item.decide import list_allowed
 from kernel.item.follow_up import drop_pages, follow_up_index, follow_up_taps
 from kernel.item.model import Item
 from kernel.item.presave import run_presave_taps
@@ -79,18 +79,19 @@ async def _work(rt: Runtime, batch: Batch, *, status: int) -> None:
 
 async def _prepare(rt: Runtime, batch: Batch, status: int) -> _Ready:
     """What is refused, and what is to be written; an item that has the status already is neither."""
-    portion = await read_portion(rt, batch)
     types = {item_type.type: item_type for item_type in await list_item_types(rt, batch.ctx)}
     refused: dict[int, tuple[UUID, str]] = {}
     drafts = []
     unchanged = 0
     ends = monotonic() + PREPARE_S
     async with TapScope(rt.plugins, batch.ctx, job_id=batch.id) as scope:
+        portion = await read_visible(rt, batch, scope)
+        allowed = {item.id for item in await list_allowed(scope, list(portion.items.values()), "edit")}
         for one in portion.chosen:
             stored = portion.items.get(one.id)
             if stored is None:
                 refused[one.number] = (one.id, GONE)
-            elif not may_change(batch.ctx.actor, stored, "edit"):
+            elif stored.id not in allowed:
                 refused[one.number] = (one.id, "You may not edit this item.")
             elif stored.status == status:
                 unchanged += 1

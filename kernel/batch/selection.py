@@ -1,18 +1,22 @@
 """Which items a batch is about: listed ones, all that match a filter, or those that an earlier batch refused."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from kernel.batch.lines import split_chunk
 from kernel.batch.operation import Batch, Beginning
 from kernel.batch.store import count_matching, find_chunk, find_last_id, list_matching, list_problems
+from kernel.context import Actor, Context
 from kernel.gather.compile import escape_like
 from kernel.ids import first_uuid7, parse_uuid
+from kernel.item.access import may_see_unpublished
+from kernel.item.decide import is_decided_by_plugins, list_allowed
 from kernel.item.model import Item
 from kernel.item.store import select_items
 from kernel.runtime import Runtime
+from kernel.tap.scope import TapScope
 
 # Items of one slice: few enough that whoever saves one of them does not notice.
 SLICE: Final = 100
@@ -51,19 +55,26 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """The items of one slice; one that is gone is in `chosen` alone. `count` is how many were looked at, `next_place`
-    where the next slice begins; None: nothing is left."""
+    """The items of one slice; one that is gone is in `chosen` alone. `count` is how many there were, `next_place`
+    where the next slice begins; None: nothing is left. `hidden` are the places of those that a filter found and the
+    actor may not view: they are not there."""
 
     chosen: Sequence[Chosen]
     items: dict[UUID, Item]
-    count: int
+    looked_at: int
     next_place: Place | None
+    hidden: tuple[int, ...] = ()
+
+    @property
+    def count(self) -> int:
+        return self.looked_at - len(self.hidden)
 
     def cut_behind(self, one: Chosen) -> "Portion":
         """The part up to and with this one; the next slice begins behind it."""
         left_out = (self.next_place or one.then)["seen"] - one.then["seen"]
         chosen = [other for other in self.chosen if other.number <= one.number]
-        return Portion(chosen, self.items, self.count - left_out, one.then)
+        hidden = tuple(number for number in self.hidden if number <= one.number)
+        return Portion(chosen, self.items, self.looked_at - left_out, one.then, hidden)
 
 
 def write_listed(item_id: UUID, revision_id: UUID | None) -> str:
@@ -71,10 +82,15 @@ def write_listed(item_id: UUID, revision_id: UUID | None) -> str:
     return f"{item_id} {revision_id or '-'}"
 
 
-async def count_selected(rt: Runtime, selection: Selection) -> int:
-    """How many items a filter finds now."""
+async def count_selected(rt: Runtime, ctx: Context, selection: Selection) -> int | None:
+    """How many items a filter finds now. None where plugins decide which of them the actor may know of."""
+    if is_decided_by_plugins(rt.plugins.registry, ctx.actor, selection.types):
+        return None
+    viewer = _find_viewer(ctx.actor)
     async with rt.db.acquire() as conn:
-        return await count_matching(conn, selection.types, selection.status, _pattern(selection))
+        return await count_matching(
+            conn, selection.types, selection.status, _pattern(selection), viewer=viewer
+        )
 
 
 async def begin_selection(rt: Runtime, batch: Batch) -> Beginning:
@@ -85,7 +101,8 @@ async def begin_selection(rt: Runtime, batch: Batch) -> Beginning:
         return Beginning(selection.retried, {"seen": 0, "after": 0})
     async with rt.db.acquire() as conn:
         until = await find_last_id(conn)
-    total = await count_selected(rt, selection)
+    # Without a number, what is done so far is all that is told.
+    total = await count_selected(rt, batch.ctx, selection) or 0
     return Beginning(total, {"seen": 0, "after": None, "until": str(until) if until else None})
 
 
@@ -102,6 +119,22 @@ async def read_portion(rt: Runtime, batch: Batch) -> Portion:
         items = await select_items(conn, [one.id for one in chosen])
     count = next_place["seen"] - batch.place["seen"] if next_place is not None else 0
     return Portion(chosen, {item.id: item for item in items}, count, next_place)
+
+
+async def read_visible(rt: Runtime, batch: Batch, scope: TapScope) -> Portion:
+    """The same without the items that the actor may not view: what was listed by its id is as if it were gone."""
+    portion = await read_portion(rt, batch)
+    items = {item.id: item for item in await list_allowed(scope, list(portion.items.values()), "view")}
+    selection: Selection = batch.arguments
+    if not selection.is_filter:
+        return replace(portion, items=items)
+    hidden = [one for one in portion.chosen if one.id in portion.items and one.id not in items]
+    return replace(
+        portion,
+        items=items,
+        chosen=[one for one in portion.chosen if one not in hidden],
+        hidden=tuple(one.number for one in hidden),
+    )
 
 
 def find_change(batch: Batch, one: Chosen, current_revision_id: UUID) -> str | None:
@@ -162,6 +195,7 @@ async def _choose_matching(
             selection.types,
             selection.status,
             _pattern(selection),
+            viewer=_find_viewer(batch.ctx.actor),
             after=parse_uuid(place["after"] or ""),
             until=UUID(place["until"]),
             limit=SLICE,
@@ -171,6 +205,11 @@ async def _choose_matching(
         for number, item_id in enumerate(ids, start=place["seen"] + 1)
     ]
     return chosen, chosen[-1].then if chosen else None
+
+
+def _find_viewer(actor: Actor) -> UUID | None:
+    """Whose drafts are there beside what is published; None: everybody's."""
+    return None if may_see_unpublished(actor) else actor.id
 
 
 def _pattern(selection: Selection) -> str:

@@ -120,7 +120,7 @@ async def count_problems(conn: Connection, job_id: UUID) -> int:
 
 _MATCHES: Final = """
     (cardinality($1::text[]) = 0 OR type = ANY($1)) AND ($2::int IS NULL OR status = $2)
-    AND ($3 = '' OR title ILIKE $3)
+    AND ($3 = '' OR title ILIKE $3) AND ($4::uuid IS NULL OR status = 1 OR author_id = $4)
 """
 
 
@@ -129,13 +129,16 @@ async def find_last_id(conn: Connection) -> UUID | None:
     return last
 
 
-async def count_matching(conn: Connection, types: Collection[str], status: int | None, pattern: str) -> int:
-    """`pattern` is for ILIKE; "" matches every title."""
+async def count_matching(
+    conn: Connection, types: Collection[str], status: int | None, pattern: str, *, viewer: UUID | None
+) -> int:
+    """`pattern` is for ILIKE; "" matches every title. With a `viewer` drafts of others are not there."""
     number: int = await conn.fetchval(
         f"SELECT count(*) FROM item WHERE {_MATCHES}",  # noqa: S608  # a constant of this module
         list(types),
         status,
         pattern,
+        viewer,
     )
     return number
 
@@ -146,6 +149,7 @@ async def list_matching(
     status: int | None,
     pattern: str,
     *,
+    viewer: UUID | None,
     after: UUID | None,
     until: UUID,
     limit: int,
@@ -153,12 +157,13 @@ async def list_matching(
     """In the order of their ids, which never changes: above `after`, up to and with `until`."""
     rows = await conn.fetch(
         f"""
-        SELECT id FROM item WHERE {_MATCHES} AND ($4::uuid IS NULL OR id > $4) AND id <= $5
-        ORDER BY id LIMIT $6
+        SELECT id FROM item WHERE {_MATCHES} AND ($5::uuid IS NULL OR id > $5) AND id <= $6
+        ORDER BY id LIMIT $7
         """,  # noqa: S608  # a constant of this module
         list(types),
         status,
         pattern,
+        viewer,
         after,
         until,
         limit,

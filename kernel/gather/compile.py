@@ -8,7 +8,9 @@ from pypika.functions import Count
 from pypika.queries import QueryBuilder
 from pypika.terms import Parameter
 
+from kernel.context import Actor
 from kernel.gather.model import COUNT_LIMIT, Gather
+from kernel.item.access import may_see_unpublished
 from kernel.item.store import ITEM_COLUMNS
 
 
@@ -25,38 +27,39 @@ class Query:
         return Parameter(f"${len(self.arguments)}")
 
 
-def compile_page(gather: Gather, page_number: int) -> Query:
-    """The items of one page, with the columns that `kernel.item.store.read_item_row` reads."""
+def compile_rows(gather: Gather, actor: Actor, *, offset: int, limit: int) -> Query:
+    """Items as the permissions of the actor's roles allow, with the columns that `kernel.item.store.read_item_row`
+    reads."""
     query = Query()
     item, author = Table("item", alias="i"), Table("users", alias="u")
-    builder = _filter(gather, item, query).join(author).on(author.id == item.author_id)
+    builder = _filter(gather, actor, item, query).join(author).on(author.id == item.author_id)
     builder = builder.select(*(item[column] for column in ITEM_COLUMNS), author.name.as_("author_name"))
     order = Order.desc if gather.descending else Order.asc
     if gather.sticky_first:
         builder = builder.orderby(item.sticky, order=Order.desc)
     builder = builder.orderby(item[gather.sort], order=order).orderby(item.id, order=order)
-    builder = builder.limit(query.bind(gather.page_size)).offset(
-        query.bind((page_number - 1) * gather.page_size)
-    )
+    builder = builder.limit(query.bind(limit)).offset(query.bind(offset))
     query.sql = builder.get_sql()
     return query
 
 
-def compile_count(gather: Gather) -> Query:
+def compile_count(gather: Gather, actor: Actor) -> Query:
     """How many there are, without counting far beyond COUNT_LIMIT."""
     query = Query()
     item = Table("item", alias="i")
-    bounded = _filter(gather, item, query).select(item.id).limit(query.bind(COUNT_LIMIT + 1))
+    bounded = _filter(gather, actor, item, query).select(item.id).limit(query.bind(COUNT_LIMIT + 1))
     query.sql = PostgreSQLQuery.from_(bounded.as_("found")).select(Count("*")).get_sql()
     return query
 
 
-def _filter(gather: Gather, item: Table, query: Query) -> QueryBuilder:
+def _filter(gather: Gather, actor: Actor, item: Table, query: Query) -> QueryBuilder:
     builder = PostgreSQLQuery.from_(item)
     if gather.published_only:
         builder = builder.where(item.status == query.bind(1))
     elif gather.status is not None:
         builder = builder.where(item.status == query.bind(gather.status))
+    if not gather.published_only and not may_see_unpublished(actor):
+        builder = builder.where((item.status == query.bind(1)) | (item.author_id == query.bind(actor.id)))
     if gather.title_contains:
         builder = builder.where(item.title.ilike(query.bind(f"%{escape_like(gather.title_contains)}%")))
     if len(gather.types) == 1:

@@ -8,6 +8,8 @@ from kernel.item.model import Item
 # No page costs a full count: beyond this the pager says "more than".
 COUNT_LIMIT: Final = 10_000
 PAGE_SIZE_MAX: Final = 100
+# Items that plugins are asked about for one page, hidden ones among them; such a listing ends there.
+ASKED_MAX: Final = 1_000
 
 SortColumn = Literal["created", "changed", "title"]
 
@@ -16,7 +18,7 @@ SortColumn = Literal["created", "changed", "title"]
 class Gather:
     """`types` empty means all types. Sorting ties are broken by id, so that a page never repeats an item.
 
-    A listing that is not `published_only` shows drafts, and may be run by those who may see everybody's drafts.
+    A listing that is not `published_only` also shows drafts, to each person those that they may see.
     """
 
     name: str
@@ -42,16 +44,19 @@ class Gather:
 
 @dataclass(frozen=True, slots=True)
 class GatherPage:
-    """`number` starts at 1; `total` stops counting at COUNT_LIMIT, and then `is_capped` is true."""
+    """`number` starts at 1; `total` stops counting at COUNT_LIMIT, and then `is_capped` is true. Where plugins decide
+    about each item, `total` counts to the first item of the next page, and `is_open` says that there is more than it
+    counted."""
 
     gather: Gather
     items: tuple[Item, ...]
     number: int
     total: int
+    is_open: bool | None = None
 
     @property
     def is_capped(self) -> bool:
-        return self.total > COUNT_LIMIT
+        return self.total > COUNT_LIMIT if self.is_open is None else self.is_open
 
     @property
     def last_number(self) -> int:

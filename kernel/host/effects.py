@@ -46,6 +46,8 @@ def get_effects(state: PluginState) -> Effects:
     tap, effects = state.tap, state.scope.effects
     if tap is not None and tap.combine == "accumulate":
         raise HostError("not-available", f"{tap.function} comes before the save and may not write.")
+    if tap is not None and tap.combine == "deny_wins":
+        raise HostError("not-available", f"{tap.function} decides about items and may not write.")
     if effects is None:
         name = tap.function if tap is not None else "This tap"
         raise HostError("not-available", f"{name} says what the plugin brings, and may not write.")

@@ -10,7 +10,8 @@ from kernel.errors import NotFound
 from kernel.form.item_form import LOG_MESSAGE_MAX
 from kernel.host.submit import go_deeper, make_dedupe_key
 from kernel.ids import parse_uuid, uuid7
-from kernel.item.access import may_change, may_create, may_view
+from kernel.item.access import Operation, may_by_role, may_create
+from kernel.item.decide import decide_access
 from kernel.item.model import Item
 from kernel.item.store import select_item
 from kernel.item.values import Checked, check_values
@@ -21,6 +22,7 @@ from kernel.ledger.submit import submit_job
 from kernel.names import LIVE, item_tag
 from kernel.sandbox.host import HostError, HostFunction
 from kernel.tap.answers import read_field
+from kernel.tap.catalogue import ITEM_ACCESS
 from kernel.tap.scope import PluginState
 from kernel.tap.wire import PluginDataError, read_json
 
@@ -58,7 +60,7 @@ def list_item_store_functions(ledger: Ledger) -> tuple[HostFunction, ...]:
             known[wanted] = found
         item: Item | None = known[wanted]
         _note_load(state, wanted, item)
-        if item is None or not _may_view(state, item):
+        if item is None or not await _may(state, item, "view"):
             raise HostError("not-found", _NOT_FOUND)
         _require_type(state, item.type, state.plugin.may.read_types, "read_types")
         return orjson.dumps(item.as_data()).decode()
@@ -97,10 +99,14 @@ async def _find_item(ledger: Ledger, item_id: UUID) -> Item | None:
         return await select_item(conn, item_id)
 
 
-def _may_view(state: PluginState, item: Item) -> bool:
-    """By the rules that SQL knows, whichever tap asks: what plugins say about access is no part of them, so a plugin
-    that is asked about an item may load others without being asked again."""
-    return may_view(state.scope.ctx.actor, item)
+async def _may(state: PluginState, item: Item, operation: Operation) -> bool:
+    """A plugin that is asked about access is given others by the permissions of roles alone, so that nobody is asked
+    again to answer. What is told to any other depends on what those knew who decided."""
+    if state.tap is ITEM_ACCESS:
+        return may_by_role(state.scope.ctx.actor, item, operation)
+    (decision,) = await decide_access(state.scope, [item], operation)
+    state.record.merge(decision.record)
+    return decision.is_allowed
 
 
 def _note_load(state: PluginState, item_id: UUID, item: Item | None) -> None:
@@ -152,13 +158,12 @@ def _read_item(item_json: str) -> dict[str, Any]:
 
 async def _change(ledger: Ledger, state: PluginState, given: Mapping[str, Any]) -> SaveItem:
     """Read anew, whatever the scope remembers: what somebody else saved meanwhile is not to be overwritten."""
-    actor = state.scope.ctx.actor
     item_id = parse_uuid(given["id"])
     stored = None if item_id is None else await _find_item(ledger, item_id)
-    if stored is None or not may_view(actor, stored):
+    if stored is None or not await _may(state, stored, "view"):
         raise HostError("not-found", _NOT_FOUND)
     _require_type(state, stored.type, state.plugin.may.write_types, "write_types")
-    if not may_change(actor, stored, "edit"):
+    if not await _may(state, stored, "edit"):
         raise HostError("forbidden", "The user may not edit this item.")
     fields = {
         name: {**stored.fields.get(name, {}), **field} for name, field in given.get("fields", {}).items()

@@ -24,6 +24,8 @@ def go_deeper(state: PluginState, what: str) -> Context:
     ctx, tap = state.scope.ctx, state.tap
     if tap is not None and tap.combine == "accumulate":
         raise HostError("not-available", f"{tap.function} comes before the save and may not {what}.")
+    if tap is not None and tap.combine == "deny_wins":
+        raise HostError("not-available", f"{tap.function} decides about items and may not {what}.")
     if ctx.depth >= DEPTH_MAX:
         function = tap.function if tap else "a call"
         log.warning(

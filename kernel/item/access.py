@@ -1,12 +1,35 @@
-"""Who may do what to an item: a short list of reasons in order."""
+"""Who may do what to an item: what roles say, and how it is weighed with what plugins say, step by step."""
 
-from typing import Literal
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
 
 from kernel.context import Actor
 from kernel.item.model import Item
 from kernel.names import ACCESS_CONTENT
+from kernel.tap.answers import DENY, GRANT, NEUTRAL
 
 Operation = Literal["view", "edit", "delete"]
+VIEW_UNPUBLISHED: Final = "view unpublished content"
+_ORDER: Final = (DENY, GRANT, NEUTRAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a plugin said; one that `has_failed`, or could not be asked, stands for a Deny."""
+
+    plugin: str
+    answer: str
+    has_failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`says` is "grant", "deny" or "neutral", `reason` a sentence for people, `plugin` "" where the kernel says it."""
+
+    says: str
+    reason: str
+    plugin: str = ""
 
 
 def may_create(actor: Actor, item_type: str) -> bool:
@@ -14,31 +37,62 @@ def may_create(actor: Actor, item_type: str) -> bool:
 
 
 def may_see_unpublished(actor: Actor) -> bool:
-    return actor.may("view unpublished content")
+    return actor.may(VIEW_UNPUBLISHED)
 
 
-def may_view(actor: Actor, item: Item) -> bool:
+def weigh(actor: Actor, item: Item, operation: Operation, verdicts: Iterable[Verdict] = ()) -> Iterator[Step]:
+    """The steps of a decision; the first that is not neutral decides, those behind it tell what would have."""
+    if actor.is_admin:
+        yield Step(GRANT, "Administrators may do everything; plugins are not asked.")
+        return
+    for verdict in sorted(verdicts, key=lambda one: _ORDER.index(one.answer)):
+        yield _read_verdict(verdict)
+    yield from _weigh_view(actor, item) if operation == "view" else _weigh_change(actor, item, operation)
+
+
+def is_granted(steps: Iterable[Step]) -> bool:
+    """Nobody is allowed what nobody grants."""
+    return next((step.says for step in steps if step.says != NEUTRAL), DENY) == GRANT
+
+
+def may_by_role(actor: Actor, item: Item, operation: Operation) -> bool:
+    """Without the plugins: for what plugins load while they decide, and where it is known that none decides."""
+    return is_granted(weigh(actor, item, operation))
+
+
+def _read_verdict(verdict: Verdict) -> Step:
+    if verdict.has_failed:
+        return Step(DENY, "It could not answer, which counts as Deny.", verdict.plugin)
+    told = {DENY: "It denies this.", GRANT: "It grants this.", NEUTRAL: "It leaves this to others."}
+    return Step(verdict.answer, told[verdict.answer], verdict.plugin)
+
+
+def _weigh_view(actor: Actor, item: Item) -> Iterator[Step]:
     if not actor.may(ACCESS_CONTENT):
-        return False
+        yield Step(DENY, f"Without the permission “{ACCESS_CONTENT}” no content is seen.")
+        return
     if item.is_published:
-        return True
+        yield Step(GRANT, f"It is published, and the permission “{ACCESS_CONTENT}” is there.")
+        return
     if not actor.is_anonymous and item.author_id == actor.id:
-        return True
-    return may_see_unpublished(actor)
+        yield Step(GRANT, "It is not published, and authors see what they wrote.")
+    yield _ask_permission(actor, VIEW_UNPUBLISHED)
+    yield Step(DENY, "It is not published, and nobody granted this.")
 
 
-def may_change(actor: Actor, item: Item, operation: Literal["edit", "delete"]) -> bool:
-    if actor.may(f"{operation} any {item.type} content"):
-        return True
-    if actor.is_anonymous or item.author_id != actor.id:
-        return False
-    return actor.may(f"{operation} own {item.type} content")
+def _weigh_change(actor: Actor, item: Item, operation: Operation) -> Iterator[Step]:
+    yield _ask_permission(actor, f"{operation} any {item.type} content")
+    if not actor.is_anonymous and item.author_id == actor.id:
+        yield _ask_permission(actor, f"{operation} own {item.type} content")
+    else:
+        yield Step(NEUTRAL, "Somebody else wrote it.")
+    yield Step(DENY, "Nobody granted this.")
 
 
-def may(actor: Actor, item: Item, operation: Operation) -> bool:
-    if operation == "view":
-        return may_view(actor, item)
-    return may_change(actor, item, operation)
+def _ask_permission(actor: Actor, permission: str) -> Step:
+    if actor.may(permission):
+        return Step(GRANT, f"The permission “{permission}” is there.")
+    return Step(NEUTRAL, f"The permission “{permission}” is missing.")
 
 
 def content_permissions(item_type: str) -> tuple[str, ...]:

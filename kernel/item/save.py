@@ -7,7 +7,8 @@ from uuid import UUID
 from kernel import clock
 from kernel.context import Actor
 from kernel.ids import uuid7
-from kernel.item.access import may_change, may_create
+from kernel.item.access import may_create
+from kernel.item.decide import is_allowed
 from kernel.item.follow_up import follow_up_saved
 from kernel.item.model import Item
 from kernel.item.presave import run_presave_taps
@@ -44,7 +45,8 @@ async def run_save_item(rt: Runtime, run: JobRun) -> None:
     item_type = await get_item_type(rt, ctx, payload.type)
     async with rt.db.acquire() as conn:
         stored = await select_item(conn, payload.item_id)
-    refusal = _find_refusal(ctx.actor, payload, stored, ctx.stage_id)
+    async with TapScope(rt.plugins, ctx) as scope:
+        refusal = await _find_refusal(scope, payload, stored)
     if refusal is None:
         checked = check_values(
             item_type, payload.title, payload.fields, ctx.actor, stored.fields if stored else None
@@ -65,10 +67,8 @@ async def run_save_item(rt: Runtime, run: JobRun) -> None:
         await _write(rt, finish, payload, draft, ctx.actor.id)
 
 
-def _find_refusal(
-    actor: Actor, payload: SaveItem, stored: Item | None, stage_id: str
-) -> dict[str, Any] | None:
-    if stage_id != LIVE:
+async def _find_refusal(scope: TapScope, payload: SaveItem, stored: Item | None) -> dict[str, Any] | None:
+    if scope.ctx.stage_id != LIVE:
         return {
             "outcome": "invalid",
             "problems": {
@@ -78,12 +78,12 @@ def _find_refusal(
     if payload.expected_revision_id is None:
         if stored is not None:
             return {"outcome": "conflict", "message": "An item with this id exists already."}
-        if not may_create(actor, payload.type):
+        if not may_create(scope.ctx.actor, payload.type):
             return {"outcome": "forbidden", "message": f"You may not create {payload.type} content."}
         return None
     if stored is None:
         return {"outcome": "conflict", "message": "This item was deleted while you were editing it."}
-    if not may_change(actor, stored, "edit"):
+    if not await is_allowed(scope, stored, "edit"):
         return {"outcome": "forbidden", "message": "You may not edit this item."}
     if stored.revision_id != payload.expected_revision_id:
         return {"outcome": "conflict", "message": CHANGED_MEANWHILE, "revision_id": str(stored.revision_id)}

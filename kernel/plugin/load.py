@@ -73,6 +73,9 @@ async def load_plugins(
     for name, problem in order.problems.items():
         failed[name] = (problem,)
     registry = _build_registry(order.manifests, components, stops, watch or Watch())
+    loaded_names = {manifest.name for manifest in order.manifests}
+    absent = {manifest.name: manifest.taps for manifest in manifests if manifest.name not in loaded_names}
+    registry = replace(registry, absent=absent)
     plugins = PluginSet(order.manifests, registry, generation=generation, stops=tuple(stops))
     plugins, problems = await _collect_declarations(plugins)
     for name, problem in problems:

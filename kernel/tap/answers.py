@@ -18,6 +18,11 @@ QUEUE_TRIES: Final = 3
 QUEUE_TIMEOUT_MAX_S: Final = 60
 QUEUE_TIMEOUT_S: Final = 20
 INDEX_TEXT_MAX: Final = 100_000
+# What a plugin says about access to an item.
+GRANT: Final = "grant"
+DENY: Final = "deny"
+NEUTRAL: Final = "neutral"
+VERDICTS: Final = frozenset({GRANT, DENY, NEUTRAL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,19 @@ def read_trees(answer: Any) -> list[dict[str, Any] | None]:
         if tree is not None:
             _read_tree(tree, f"answer {number}")
     return answer
+
+
+def read_access(answer: Any) -> list[str]:
+    """One of "grant", "deny" and "neutral" per item; null is neutral."""
+    if not isinstance(answer, list):
+        raise PluginDataError(
+            f'must answer a list with "grant", "deny" or "neutral" per item, not {_name_kind(answer)}'
+        )
+    for number, verdict in enumerate(answer, 1):
+        if verdict is not None and not (isinstance(verdict, str) and verdict in VERDICTS):
+            told = repr(verdict[:40]) if isinstance(verdict, str) else _name_kind(verdict)
+            raise PluginDataError(f'answer {number} must be "grant", "deny" or "neutral", not {told}')
+    return [NEUTRAL if verdict is None else verdict for verdict in answer]
 
 
 def read_index_text(answer: Any) -> str | None:

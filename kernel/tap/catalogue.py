@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from kernel.tap.answers import (
+    read_access,
     read_index_text,
     read_item_change,
     read_item_types,
@@ -21,8 +22,9 @@ from kernel.tap.answers import (
 # the names of the tap's arguments.
 PayloadKind = Literal["nothing", "item", "items", "values"]
 # collect: each answer for itself, in order. accumulate: each plugin sees the item as those before it left it.
-# one: a single plugin is asked, which the caller names.
-Combine = Literal["collect", "accumulate", "one"]
+# one: a single plugin is asked, which the caller names. deny_wins: about an item that one plugin denies, and one that
+# fails denies, no other is asked.
+Combine = Literal["collect", "accumulate", "one", "deny_wins"]
 Where = Literal["request", "background"]
 
 # Real time, which also counts waiting in host functions.
@@ -56,6 +58,8 @@ class Tap:
             raise ValueError(f"{self.name}: only changes of one item can accumulate.")
         if self.combine == "accumulate" and self.where != "background":
             raise ValueError(f"{self.name}: a request cannot write, so a change made there would be lost.")
+        if self.combine == "deny_wins" and self.payload != "items":
+            raise ValueError(f"{self.name}: what is denied are items of many.")
         if (self.combine == "one") != (self.payload == "values"):
             raise ValueError(f"{self.name}: values are for one plugin, and one plugin is handed values.")
 
@@ -142,6 +146,18 @@ ITEM_VIEW: Final = Tap(
     where="request",
     read_answer=read_trees,
     is_kept=True,
+)
+ITEM_ACCESS: Final = Tap(
+    "tap_item_access",
+    'Says whether the user may do something to an item; `operation` is "view", "edit" or "delete". All items of a'
+    " page are asked about in one call; the SDK calls the function for each. It may not write anything, and items that"
+    " it loads are given by the permissions of roles alone. One that fails denies.",
+    "item, operation, ctx",
+    "an `AccessResult`, or None, which is neutral",
+    payload="items",
+    combine="deny_wins",
+    where="request",
+    read_answer=read_access,
 )
 ITEM_UPDATE_INDEX: Final = Tap(
     "tap_item_update_index",
@@ -277,6 +293,7 @@ TAPS: Final = (
     ITEM_UPDATE,
     ITEM_DELETE,
     ITEM_VIEW,
+    ITEM_ACCESS,
     ITEM_UPDATE_INDEX,
     MENU,
     PERM,

@@ -10,6 +10,7 @@ import orjson
 from kernel.errors import PluginError, PluginFailure
 from kernel.log import get_logger
 from kernel.profile import note_time
+from kernel.tap.answers import DENY
 from kernel.tap.catalogue import Tap
 from kernel.tap.fragment import (
     Kept,
@@ -42,8 +43,9 @@ _NOTHING: Final[Mapping[str, Any]] = {}
 class Dispatched:
     """`answers` holds (plugin, answer) in calling order, only of plugins that were asked and answered.
 
-    Of a tap with `items`, an answer is a list as long as the items, None where the plugin adds nothing or does
-    not want the type. Of an accumulating tap it is the change that was made, `{"title"?, "fields"?}`.
+    Of a tap with `items`, an answer is a list as long as the items, None where the plugin adds nothing, does not want
+    the type, or was not asked since another one denies. A plugin that fails where Deny wins has answered it. Of an
+    accumulating tap it is the change that was made, `{"title"?, "fields"?}`.
     """
 
     answers: tuple[tuple[str, Any], ...] = ()
@@ -75,12 +77,18 @@ async def dispatch(
         and ((wanted := call.select(implementor)) or not tap.takes_items)
     ]
     await call.recall(asked)
-    answers: list[tuple[str, Any]] = []
+    answers: list[tuple[str, Any]] = call.answer_for_away() if tap.combine == "deny_wins" else []
     for implementor, wanted in asked:
+        name = implementor.plugin.name
+        left = call.list_open(wanted)
+        if wanted and not left:
+            continue
         try:
-            answers.append((implementor.plugin.name, await call.ask(implementor, wanted)))
+            answers.append((name, call.settle(await call.ask(implementor, left))))
         except PluginError as failure:
             call.fail(implementor, failure)
+            if tap.combine == "deny_wins":
+                answers.append((name, call.settle(call.deny(left))))
     if scope.fragments is not None:
         await scope.fragments.flush()
     return Dispatched(tuple(answers), tuple(call.failures))
@@ -120,9 +128,40 @@ class _Call:
         self._place = build_place(extra) if tap.is_kept and not tap.takes_items else ""
         self._told = told
         self._kept: dict[str, Kept] = {}
+        self._denied: set[int] = set()
 
     def select(self, implementor: Implementor) -> list[int]:
         return [index for index, item in enumerate(self.items) if implementor.wants(item["type"])]
+
+    def list_open(self, wanted: Sequence[int]) -> Sequence[int]:
+        """Without those about which a plugin before has decided."""
+        return [index for index in wanted if index not in self._denied] if self._denied else wanted
+
+    def settle(self, answer: Any) -> Any:
+        if self.tap.combine == "deny_wins":
+            self._denied.update(index for index, verdict in enumerate(answer) if verdict == DENY)
+        return answer
+
+    def deny(self, wanted: Sequence[int]) -> list[str | None]:
+        """The answer that a failure stands for."""
+        chosen = set(wanted)
+        return [DENY if index in chosen else None for index in range(len(self.items))]
+
+    def answer_for_away(self) -> list[tuple[str, Any]]:
+        """Whoever should decide and cannot be asked denies."""
+        answers = []
+        for name, options in self.scope.registry.list_away(self.tap):
+            wanted = [
+                i for i in self.list_open(range(len(self.items))) if options.wants(self.items[i]["type"])
+            ]
+            if wanted:
+                answers.append((name, self.settle(self.deny(wanted))))
+                self.failures.append(
+                    PluginError(
+                        name, "tap-not-implemented", "it is stopped or not loaded.", tap=self.tap.name
+                    )
+                )
+        return answers
 
     def fail(self, implementor: Implementor, failure: PluginError) -> None:
         self.failures.append(failure)
@@ -255,7 +294,7 @@ class _Call:
         try:
             answer = self.tap.read_answer(read_json(raw))
             if self.tap.payload == "items" and len(answer) != len(wanted):
-                raise PluginDataError(f"{len(answer)} render elements for {len(wanted)} items")
+                raise PluginDataError(f"{len(answer)} answers for {len(wanted)} items")
         except PluginDataError as mistake:
             raise self._failure(implementor, "bad-answer", f"bad answer: {mistake}.") from None
         self._keep(implementor, wanted, answer, told)

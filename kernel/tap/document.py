@@ -13,6 +13,7 @@ _COMBINED: Final = {
     "collect": "each on its own",
     "accumulate": "each plugin sees the changes of those before it",
     "one": "one plugin is asked",
+    "deny_wins": "one Deny wins; without one, a Grant",
 }
 
 

@@ -27,6 +27,9 @@ class TapOptions:
     types: frozenset[str] | None = None
     weight: int = 0
 
+    def wants(self, item_type: str) -> bool:
+        return self.types is None or item_type in self.types
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TapPlugin:
@@ -56,17 +59,19 @@ class Implementor:
         return hashlib.sha256(text).hexdigest()[:32]
 
     def wants(self, item_type: str) -> bool:
-        return self.options.types is None or item_type in self.options.types
+        return self.options.wants(item_type)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TapRegistry:
     """`plugins` in the order in which they were loaded; `type_owners` maps an item type to the plugin that
-    defines it, `queues` a plugin and a name to what the plugin declared."""
+    defines it, `queues` a plugin and a name to what the plugin declared, `absent` the names of plugins that are enabled
+    and could not be loaded to their taps."""
 
     plugins: tuple[TapPlugin, ...] = ()
     type_owners: Mapping[str, str] = field(default_factory=dict)
     queues: Mapping[tuple[str, str], QueueInfo] = field(default_factory=dict)
+    absent: Mapping[str, Mapping[str, TapOptions]] = field(default_factory=dict)
     _implementors: Mapping[str, tuple[Implementor, ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -75,6 +80,15 @@ class TapRegistry:
     def get_implementors(self, tap: Tap) -> tuple[Implementor, ...]:
         """Lowest weight first; equal weights in loading order, so after the plugins that they depend on."""
         return self._implementors.get(tap.name, ())
+
+    def list_away(self, tap: Tap) -> list[tuple[str, TapOptions]]:
+        """Who would be asked, but is stopped there or could not be loaded."""
+        stopped = [
+            (plugin.name, plugin.taps[tap.name])
+            for plugin in self.plugins
+            if tap.name in plugin.stopped and tap.name in plugin.taps
+        ]
+        return stopped + [(name, taps[tap.name]) for name, taps in self.absent.items() if tap.name in taps]
 
     def is_wanted(self, tap: Tap, item_type: str) -> bool:
         """Whether any plugin implements the tap for items of that type."""

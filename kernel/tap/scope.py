@@ -208,6 +208,9 @@ class TapScope:
         self.loaded: dict[UUID, Any] = {}
         # How often each plugin has asked other servers.
         self.fetches: Counter[str] = Counter()
+        # What was decided about access, by operation and revision.
+        self.decided: dict[tuple[str, UUID], Any] = {}
+        self._judges: TapScope | None = None
         self._shared: dict[str, Shared] = {}
         self._shared_size = 0
         self._states: dict[str, PluginState] = {}
@@ -222,6 +225,9 @@ class TapScope:
         for state in self._states.values():
             state.close()
         self._states.clear()
+        if self._judges is not None:
+            await self._judges.__aexit__(kind, error, trace)
+            self._judges = None
 
     @asynccontextmanager
     async def call(self) -> AsyncIterator[None]:
@@ -240,7 +246,17 @@ class TapScope:
         self.subject = subject
         self.pushes.clear()
         self.loaded.clear()
+        self.decided.clear()
         self.fetches.clear()
+
+    @property
+    def judges(self) -> "TapScope":
+        """For those that decide about access: instances of their own, since a plugin may be in the middle of a call
+        when it is asked, and since what it learns to decide is not to make all that it shows this user's alone. They
+        may not write."""
+        if self._judges is None:
+            self._judges = TapScope(self, self.ctx)
+        return self._judges
 
     def get_state(self, plugin: TapPlugin) -> PluginState:
         state = self._states.get(plugin.name)

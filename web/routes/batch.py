@@ -11,6 +11,7 @@ from kernel.batch.retry import find_retry, retry_refused
 from kernel.batch.store import list_problem_heads, measure_output
 from kernel.errors import BadInput, Conflict, Forbidden, NotFound
 from kernel.ids import parse_uuid
+from kernel.item.decide import list_allowed
 from kernel.item.store import select_items
 from kernel.item_type.load import list_type_labels
 from kernel.jobs import RUN_BATCH
@@ -97,8 +98,8 @@ async def _list_refused(visit: Visit, job: Job, after: int) -> tuple[list[dict[s
     next_after = problems[PAGE_SIZE - 1].number if len(problems) > PAGE_SIZE else 0
     shown = problems[:PAGE_SIZE]
     ids = [item_id for problem in shown if (item_id := parse_uuid(problem.ref)) is not None]
-    items = {str(item.id): item for item in await select_items(conn, ids)} if ids else {}
-    return describe_problems(visit.ctx, shown, items), next_after
+    found = await list_allowed(await visit.scope(), await select_items(conn, ids), "view") if ids else []
+    return describe_problems(shown, {str(item.id): item for item in found}), next_after
 
 
 def _read_after(text: str) -> int:

@@ -41,7 +41,7 @@ def gather_tags(gather: Gather) -> list[str]:
 async def load_gather_page(visit: Visit, gather: Gather) -> GatherPage:
     """The page that the address asks for."""
     number = read_page_number(request.args.get("page", "1"))
-    page = await run_gather(visit.rt, visit.ctx, await visit.conn(), gather, number)
+    page = await run_gather(await visit.scope(), await visit.conn(), gather, number)
     visit.tags.update(gather_tags(gather), (item.tag for item in page.items))
     return page
 

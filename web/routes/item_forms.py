@@ -91,7 +91,7 @@ async def add_item(type_name: str, submitted: Submitted | None, document: dict[s
 @blueprint.get("/item/<item_id>/edit")
 async def show_edit_form(item_id: str) -> Response:
     visit = current_visit()
-    item = await get_item(visit.rt, visit.ctx, await visit.conn(), read_item_id(item_id), "edit")
+    item = await get_item(await visit.scope(), await visit.conn(), read_item_id(item_id), "edit")
     item_type = await get_item_type(visit.rt, visit.ctx, item.type)
     form = build_item_form(item_type, item, visit.actor)
     return await _show_form(visit, form, item_form_values(item), {}, item=item)
@@ -99,7 +99,7 @@ async def show_edit_form(item_id: str) -> Response:
 
 async def _redisplay_edit(item_id: str, submitted: Submitted, stale: StaleForm) -> Response:
     visit = current_visit()
-    item = await get_item(visit.rt, visit.ctx, await visit.conn(), read_item_id(item_id), "edit")
+    item = await get_item(await visit.scope(), await visit.conn(), read_item_id(item_id), "edit")
     item_type = await get_item_type(visit.rt, visit.ctx, item.type)
     form = build_item_form(item_type, item, visit.actor)
     values = read_values(form, submitted).raw
@@ -115,7 +115,7 @@ async def edit_item(item_id: str, submitted: Submitted | None, document: dict[st
     earlier = await find_earlier_job(visit, key)
     if earlier is not None:
         return _answer_saved(earlier, 200)
-    item = await get_item(visit.rt, visit.ctx, await visit.conn(), read_item_id(item_id), "edit")
+    item = await get_item(await visit.scope(), await visit.conn(), read_item_id(item_id), "edit")
     item_type = await get_item_type(visit.rt, visit.ctx, item.type)
     if document is not None:
         payload = _read_document(document, item_type, visit, item.id, item)
@@ -128,7 +128,7 @@ async def edit_item(item_id: str, submitted: Submitted | None, document: dict[st
 @blueprint.get("/item/<item_id>/delete")
 async def show_delete_form(item_id: str) -> Response:
     visit = current_visit()
-    item = await get_item(visit.rt, visit.ctx, await visit.conn(), read_item_id(item_id), "delete")
+    item = await get_item(await visit.scope(), await visit.conn(), read_item_id(item_id), "delete")
     form = build_item_delete_form(item)
     return await _show_form(visit, form, {}, {}, item=item, template="item_delete.html")
 
@@ -138,7 +138,7 @@ async def delete_item(item_id: str, submitted: Submitted | None, document: dict[
     visit = current_visit()
     if document is not None:
         return await _delete_by_document(visit, read_item_id(item_id), document)
-    item = await get_item(visit.rt, visit.ctx, await visit.conn(), read_item_id(item_id), "delete")
+    item = await get_item(await visit.scope(), await visit.conn(), read_item_id(item_id), "delete")
     submission = validate_form(build_item_delete_form(item), visit.session, submitted or {})
     revision = _read_revision(submission.values.get("revision"))
     job = await submit_and_wait(visit, DELETE_ITEM, DeleteItem(item.id, revision), None)
@@ -153,7 +153,7 @@ async def _delete_by_document(visit: Visit, item_id: UUID, document: Mapping[str
     key = read_repeat_key(visit, document)
     job = await find_earlier_job(visit, key)
     if job is None:
-        item = await get_item(visit.rt, visit.ctx, await visit.conn(), item_id, "delete")
+        item = await get_item(await visit.scope(), await visit.conn(), item_id, "delete")
         revision = _read_revision(document.get("revision", str(item.revision_id)))
         job = await submit_and_wait(visit, DELETE_ITEM, DeleteItem(item_id, revision), key)
     if not job.is_finished:

@@ -4,10 +4,10 @@ from uuid import UUID
 
 from quart import Blueprint, Response
 
-from kernel.context import Actor
 from kernel.errors import NotFound
 from kernel.ids import parse_uuid
-from kernel.item.access import Operation, may
+from kernel.item.access import Operation
+from kernel.item.decide import is_allowed
 from kernel.item.load import get_item
 from kernel.item.model import Item
 from kernel.item.view import ItemView, view_items
@@ -15,6 +15,7 @@ from kernel.item_type.load import ITEM_TYPES_TAG
 from kernel.log import get_logger
 from kernel.render.renderer import item_suggestions
 from kernel.render.tree import render_tree
+from kernel.tap.scope import TapScope
 from kernel.user.model import user_tag
 from web.respond import answer_json, show_page, wants_json
 from web.visit import current_visit
@@ -35,10 +36,11 @@ def read_item_id(text: str) -> UUID:
 async def show_item(item_id: str) -> Response:
     visit = current_visit()
     rt, ctx = visit.rt, visit.ctx
-    item = await get_item(rt, ctx, await visit.conn(), read_item_id(item_id), "view")
+    scope = await visit.scope()
+    item = await get_item(scope, await visit.conn(), read_item_id(item_id), "view")
     if wants_json():
         return answer_json({**item.as_data(), "revision_id": str(item.revision_id), "path": item.path})
-    views, failures = await view_items(rt, ctx, await visit.scope(), [item])
+    views, failures = await view_items(rt, ctx, scope, [item])
     return await show_page(
         item_suggestions(item.type, str(item.id)),
         title=item.title,
@@ -46,7 +48,7 @@ async def show_item(item_id: str) -> Response:
         item=item,
         item_type=views[0].item_type,
         content=render_parts(views[0]),
-        tasks=_list_tasks(ctx.actor, item),
+        tasks=await _list_tasks(scope, item),
         failures=visit.note_failures(failures),
     )
 
@@ -64,12 +66,15 @@ def render_parts(view: ItemView) -> list[str]:
     return parts
 
 
-def _list_tasks(actor: Actor, item: Item) -> list[tuple[str, str, bool]]:
-    """Label, path, and whether it is the page that is shown; nothing for readers, who have one page only."""
+async def _list_tasks(scope: TapScope, item: Item) -> list[tuple[str, str, bool]]:
+    """Label, path, and whether it is the page that is shown; nothing for readers, who have one page only, and for
+    strangers, who have to log in first."""
+    if scope.ctx.actor.is_anonymous:
+        return []
     offered: tuple[tuple[Operation, str], ...] = (("edit", "Edit"), ("delete", "Delete"))
     tasks = [
         (label, f"{item.path}/{operation}", False)
         for operation, label in offered
-        if may(actor, item, operation)
+        if await is_allowed(scope, item, operation)
     ]
     return [("View", item.path, True), *tasks] if tasks else []

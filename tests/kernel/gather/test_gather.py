@@ -6,12 +6,13 @@ import pytest
 
 from kernel.context import Actor, Context
 from kernel.errors import LoginRequired, NotFound
-from kernel.gather.compile import compile_page, escape_like
+from kernel.gather.compile import compile_rows, escape_like
 from kernel.gather.model import RECENT_PAGES, Gather
 from kernel.gather.run import run_gather
 from kernel.ids import uuid7
 from kernel.item.model import Item
 from kernel.item.store import insert_item
+from kernel.tap.scope import TapScope
 
 READER = Context(actor=Actor(permissions=frozenset({"access content"})))
 EDITOR = Context(actor=Actor(is_admin=True))
@@ -43,7 +44,8 @@ async def listed(site):
 
 async def titles(site, ctx, gather, number=1):
     async with site.web.db.acquire() as conn:
-        page = await run_gather(site.web, ctx, conn, gather, number)
+        async with TapScope(site.web.plugins, ctx) as scope:
+            page = await run_gather(scope, conn, gather, number)
     return [item.title[:2] for item in page.items], page
 
 
@@ -90,7 +92,9 @@ async def test_a_text_to_look_for_means_itself(listed, text, count):
 
 
 def test_values_are_bound_and_never_written_into_the_text():
-    query = compile_page(Gather("g", "G", "/", types=("a'b", "c"), title_contains="x'y"), 3)
+    query = compile_rows(
+        Gather("g", "G", "/", types=("a'b", "c"), title_contains="x'y"), Actor(), offset=20, limit=10
+    )
     assert "a'b" not in query.sql
     assert "x'y" not in query.sql
     assert query.arguments == [1, "%x'y%", "a'b", "c", 10, 20]

@@ -193,7 +193,7 @@ async def test_an_exception_is_logged_with_plugin_tap_message_and_traceback(work
         ("NUL", "holds a NUL"),
         ("deep", "nested deeper than 64"),
         ("no list", "must answer a list with one render element or null per item"),
-        ("too few", "0 render elements for 1 items"),
+        ("too few", "0 answers for 1 items"),
         ("no element", "answer 1 must be a render element"),
         ("no type", "answer 1 must be a render element"),
     ],

@@ -13,7 +13,7 @@ from kernel.form.render import render_form
 from kernel.form.token import build_id
 from kernel.gather.model import Gather
 from kernel.gather.run import run_gather
-from kernel.item.access import may_change
+from kernel.item.decide import decide_access, list_allowed
 from kernel.item.store import select_items
 from kernel.item_type.load import list_type_labels
 from kernel.names import LIVE
@@ -61,15 +61,18 @@ async def show_content() -> Response:
         title_contains=chosen.text,
     )
     number = read_page_number(request.args.get("page", "1"))
-    page = await run_gather(visit.rt, visit.ctx, await visit.conn(), gather, number)
+    scope = await visit.scope()
+    page = await run_gather(scope, await visit.conn(), gather, number)
+    edits = await decide_access(scope, page.items, "edit")
+    deletes = await decide_access(scope, page.items, "delete")
     rows = [
         {
             "item": item,
             "type_label": types.get(item.type, item.type),
-            "may_edit": may_change(visit.actor, item, "edit"),
-            "may_delete": may_change(visit.actor, item, "delete"),
+            "may_edit": may_edit.is_allowed,
+            "may_delete": may_delete.is_allowed,
         }
-        for item in page.items
+        for item, may_edit, may_delete in zip(page.items, edits, deletes, strict=True)
     ]
     await visit.need_session()
     return await show_page(
@@ -122,12 +125,13 @@ async def _start(visit: Visit, choice: Choice, dedupe_key: str | None, *, as_jso
 
 async def _ask(visit: Visit, choice: Choice, types: Mapping[str, str]) -> Response:
     if choice.is_everything:
-        count = await count_selected(visit.rt, choice.as_selection())
+        count = await count_selected(visit.rt, visit.ctx, choice.as_selection())
         titles: list[str] = []
     else:
         named = await select_items(await visit.conn(), list(choice.items)[:NAMED])
-        count, titles = len(choice.items), [item.title for item in named]
-    if not count:
+        shown = await list_allowed(await visit.scope(), named, "view")
+        count, titles = len(choice.items), [item.title for item in shown]
+    if count == 0:
         return await _go_back(visit, choice.filter, "Nothing matches any more.")
     form = build_confirm_form(choice, count, _build_address(choice.filter))
     return await show_page(
@@ -136,7 +140,7 @@ async def _ask(visit: Visit, choice: Choice, types: Mapping[str, str]) -> Respon
         breadcrumbs=[("Content", PATH)],
         form=render_form(visit.rt.renderer, form, session=await visit.need_session()),
         titles=titles,
-        more=count - len(titles) if titles else 0,
+        more=count - len(titles) if titles and count else 0,
         filters=choice.filter.as_query() if choice.is_everything else {},
         type_label=types.get(choice.filter.type, ""),
     )
