@@ -90,6 +90,7 @@ class Config:
     plugin_cpu_ms: float = 100.0
     outbound_private_hosts: frozenset[str] = frozenset()
     secure_cookies: bool = field(default=False)
+    trusted_proxies: Networks = (IPv4Network("127.0.0.1/32"), IPv6Network("::1/128"))
 
     def url_for_role(self, role: Role) -> str:
         own = {
@@ -136,6 +137,7 @@ def read_config(env: Mapping[str, str]) -> Config:
         session_ttl_s=reader.number("SESSION_TTL_S", 86_400.0, 60.0, 31_536_000.0),
         outbound_private_hosts=reader.hosts("OUTBOUND_PRIVATE_HOSTS", ""),
         secure_cookies=reader.flag("SECURE_COOKIES", site_url.startswith("https://")),
+        trusted_proxies=reader.networks("TRUSTED_PROXIES", THIS_MACHINE),
     )
     if bool(config.database_url) != bool(config.redis_url):
         missing = "REDIS_URL" if config.database_url else "DATABASE_URL"
