@@ -95,9 +95,12 @@ class WorkPluginQueue:
     data: Any
 
 
-# `offer` checks what was uploaded, for somebody to approve. `install` also puts another version in the place of the one
-# that is there; `forget` drops the tables of one that is gone; `retry` calls taps again that were stopped.
-PluginOperation = Literal["offer", "install", "enable", "disable", "uninstall", "forget", "retry"]
+# `offer` checks what was uploaded, for somebody to approve, and `discard` takes that away. `install` also puts another
+# version in the place of the one that is there, and `settle` makes what its tables then still lack; `forget` drops the
+# tables of one that is gone; `retry` calls taps again that were stopped.
+PluginOperation = Literal[
+    "offer", "discard", "install", "settle", "enable", "disable", "uninstall", "forget", "retry"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,8 +262,9 @@ CHANGE_PLUGIN: Final = JobKind(
     "change_plugin",
     ChangePlugin,
     "background",
-    180,
-    2,
+    # An index over a large table takes its time.
+    900,
+    5,
     "a plugin that is installed, enabled or gone already stays so; its tap may be called again after a crash",
     priority=1,
     at_once=1,

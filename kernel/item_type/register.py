@@ -1,6 +1,9 @@
 """Brings the types that plugins declare into `item_type`, without touching what an administrator changed."""
 
+from collections.abc import Sequence
+
 from kernel.context import Context
+from kernel.db.pool import Connection
 from kernel.item_type.load import ITEM_TYPES_TAG
 from kernel.item_type.model import ItemType, merge_item_types, read_item_type
 from kernel.item_type.store import insert_search_fields, select_item_type_for_update, upsert_item_type
@@ -16,6 +19,16 @@ log = get_logger(__name__)
 
 async def register_item_types(rt: Runtime, ctx: Context, plugins: PluginSet) -> tuple[str, ...]:
     """Runs where the worker role writes. Returns the names of the types that are new or gained fields."""
+    declared = await list_declared_types(ctx, plugins)
+    async with rt.db.transaction() as tx:
+        changed = await write_item_types(tx.conn, declared)
+    if changed:
+        await rt.cache.drop([ITEM_TYPES_TAG])
+    return changed
+
+
+async def list_declared_types(ctx: Context, plugins: PluginSet) -> tuple[ItemType, ...]:
+    """By name, those that can be read; the log says why of the others."""
     async with TapScope(plugins, ctx) as scope:
         dispatched = await dispatch(scope, ITEM_INFO)
     declared: list[ItemType] = []
@@ -25,26 +38,28 @@ async def register_item_types(rt: Runtime, ctx: Context, plugins: PluginSet) -> 
                 declared.append(read_item_type(data, plugin))
             except ValueError as mistake:
                 log.warning("an item type was refused", plugin=plugin, reason=str(mistake))
-    changed = [item_type.type for item_type in declared if await _register(rt, item_type)]
-    if changed:
-        await rt.cache.drop([ITEM_TYPES_TAG])
-    return tuple(changed)
+    return tuple(sorted(declared, key=lambda item_type: item_type.type))
 
 
-async def _register(rt: Runtime, declared: ItemType) -> bool:
-    async with rt.db.transaction() as tx:
-        stored = await select_item_type_for_update(tx.conn, declared.type)
-        if stored is not None and stored.plugin not in (None, declared.plugin):
-            log.warning(
-                "an item type belongs to another plugin",
-                type=declared.type,
-                plugin=declared.plugin,
-                owner=stored.plugin,
-            )
-            return False
-        merged = declared if stored is None else merge_item_types(stored, declared)
-        if merged == stored:
-            return False
-        await upsert_item_type(tx.conn, merged)
-        await insert_search_fields(tx.conn, merged)
+async def write_item_types(conn: Connection, declared: Sequence[ItemType]) -> tuple[str, ...]:
+    """In the order of their names, so that two who do this do not wait for each other. The names of those that are new
+    or gained fields; their tag is to be dropped."""
+    return tuple([item_type.type for item_type in declared if await _write(conn, item_type)])
+
+
+async def _write(conn: Connection, declared: ItemType) -> bool:
+    stored = await select_item_type_for_update(conn, declared.type)
+    if stored is not None and stored.plugin not in (None, declared.plugin):
+        log.warning(
+            "an item type belongs to another plugin",
+            type=declared.type,
+            plugin=declared.plugin,
+            owner=stored.plugin,
+        )
+        return False
+    merged = declared if stored is None else merge_item_types(stored, declared)
+    if merged == stored:
+        return False
+    await upsert_item_type(conn, merged)
+    await insert_search_fields(conn, merged)
     return True

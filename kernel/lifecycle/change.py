@@ -1,24 +1,29 @@
 """Makes a change of the plugins of the site, as a job: checks it, tells the plugin, and lets every process follow."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
+from uuid import UUID
 
-from kernel.context import Context
-from kernel.errors import ConfigError, PluginError, Unavailable
+from kernel.errors import Unavailable
 from kernel.item_type.load import ITEM_TYPES_TAG
-from kernel.item_type.register import register_item_types
+from kernel.item_type.model import ItemType
+from kernel.item_type.register import list_declared_types, write_item_types
 from kernel.item_type.store import release_item_types
-from kernel.jobs import CHANGE_PLUGIN, ChangePlugin
+from kernel.jobs import CHANGE_PLUGIN, ChangePlugin, PluginOperation
 from kernel.ledger.run import Finish, JobRun
-from kernel.lifecycle.owner import open_owner
+from kernel.lifecycle.asked import Asked
+from kernel.lifecycle.forget import cancel_forgets, forget_before_install, run_forget
+from kernel.lifecycle.offer import run_discard, run_offer
 from kernel.lifecycle.plan import Plan, RefusedError, find_broken, make_plan
+from kernel.lifecycle.retry import run_retry
+from kernel.lifecycle.tables import run_settle, take_back_tables, widen_tables
 from kernel.log import get_logger
 from kernel.names import PAGES_TAG, PLUGINS_TAG
-from kernel.plugin.live import PLUGIN_COMING, PLUGINS_CHANGED, PluginFollower
-from kernel.plugin.model import Installed, Manifest, PluginSet
+from kernel.plugin.live import PLUGIN_COMING
+from kernel.plugin.model import Installed, PluginSet
 from kernel.plugin.store import (
     advance_generation,
     delete_offer,
@@ -26,13 +31,10 @@ from kernel.plugin.store import (
     delete_stops,
     delete_variables,
     select_installed,
-    touch_plugin,
     update_plugin_status,
-    upsert_offer,
     upsert_plugin,
 )
-from kernel.plugin_data.difference import compare_tables
-from kernel.plugin_data.store import apply_tables, drop_tables, read_tables
+from kernel.plugin_data.difference import Difference
 from kernel.plugin_data.tags import name_variable_tag
 from kernel.runtime import Runtime
 from kernel.tap.catalogue import DISABLE, ENABLE, INSTALL, UNINSTALL, UPGRADE, Tap
@@ -47,6 +49,8 @@ ADMINISTER_PLUGINS: Final = "administer plugins"
 READY_WAIT_S: Final = 30.0
 _ASK_EVERY_S: Final = 0.1
 
+Work: TypeAlias = Callable[[Asked], Awaitable[None]]
+
 
 async def run_change_plugin(rt: Runtime, run: JobRun) -> None:
     """The work of a `change_plugin` job. What a person has to mend is its result, and then nothing was changed."""
@@ -58,12 +62,12 @@ async def run_change_plugin(rt: Runtime, run: JobRun) -> None:
     if follower is None:
         raise Unavailable("This process runs without plugins, so it cannot change them.")
     await follower.refresh()
-    change = _Change(rt, run, run.ctx.acting_as(actor), follower)
+    async with rt.db.acquire() as conn:
+        installed = await select_installed(conn)
+    asked = Asked(rt, run, run.ctx.acting_as(actor), follower, installed)
     try:
-        await change.make()
+        await _WORK[asked.change.operation](asked)
     except RefusedError as refusal:
-        # What the plugin wrote when it was told goes with it.
-        await run.writes.abandon()
         await _finish_refused(run, "invalid", *refusal.problems)
     finally:
         # What was loaded to try it, and is not in use now.
@@ -71,6 +75,8 @@ async def run_change_plugin(rt: Runtime, run: JobRun) -> None:
 
 
 async def _finish_refused(run: JobRun, outcome: str, *problems: str) -> None:
+    # What the plugin wrote when it was told goes too.
+    await run.writes.abandon()
     async with run.finish() as finish:
         finish.result = {
             "outcome": outcome,
@@ -80,33 +86,41 @@ async def _finish_refused(run: JobRun, outcome: str, *problems: str) -> None:
         }
 
 
-class _Change:
-    """One change while it is made."""
+async def _run_planned(asked: Asked) -> None:
+    await _PlannedChange(asked).make()
 
-    def __init__(self, rt: Runtime, run: JobRun, ctx: Context, follower: PluginFollower) -> None:
-        self.rt = rt
-        self.run = run
-        self.ctx = ctx
-        self.follower = follower
-        self.wanted: ChangePlugin = run.payload
+
+_WORK: Final[Mapping[PluginOperation, Work]] = {
+    "offer": run_offer,
+    "discard": run_discard,
+    "install": _run_planned,
+    "settle": run_settle,
+    "enable": _run_planned,
+    "disable": _run_planned,
+    "uninstall": _run_planned,
+    "forget": run_forget,
+    "retry": run_retry,
+}
+
+
+class _PlannedChange:
+    """One that makes the set of plugins another: install, enable, disable, uninstall."""
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+        self.rt = asked.rt
+        self.run = asked.run
+        self.wanted = asked.change
         self.notes: list[str] = []
+        self.tables = Difference()
+        self.types: tuple[ItemType, ...] = ()
+        self.forgets: Sequence[UUID] = ()
 
     async def make(self) -> None:
-        """Raises RefusedError before anything that stays was changed, but for tables that the plugin declared."""
+        """Raises RefusedError, and then nothing was changed."""
         name = self.wanted.plugin
-        async with self.rt.db.acquire() as conn:
-            installed = await select_installed(conn)
-        manifest = self._read_manifest() if self.wanted.manifest else None
-        if manifest is not None and self.wanted.operation == "offer":
-            await self._offer(manifest)
-            return
-        if self.wanted.operation == "forget":
-            await self._forget(installed)
-            return
-        if self.wanted.operation == "retry":
-            await self._retry(installed)
-            return
-        plan = make_plan(self.wanted, installed, manifest.version if manifest else "")
+        version = self.asked.read_manifest(self.wanted.manifest).version if self.wanted.manifest else ""
+        plan = make_plan(self.wanted, self.asked.installed, version)
         if plan.changes_nothing:
             await self._finish(plan, self.rt.plugins)
             return
@@ -121,33 +135,16 @@ class _Change:
             raise RefusedError(
                 f"The plugin '{name}' is needed by {', '.join(broken)}. Change or disable what needs it first."
             )
-        await steps[self.wanted.operation](plan)
+        try:
+            await steps[self.wanted.operation](plan)
+        except RefusedError:
+            # First what was written into them, which holds them.
+            await self.run.writes.abandon()
+            await take_back_tables(self.rt.config, name, self.tables)
+            raise
         if plan.row.is_enabled and not plan.is_gone:
             await self._wait_until_ready(plan.row.sha256)
         await self._finish(plan, after)
-
-    def _read_manifest(self) -> Manifest:
-        try:
-            return self.follower.loader.read_manifest(self.wanted.manifest, self.wanted.plugin)
-        except ConfigError as error:
-            raise RefusedError(*error.problems) from None
-
-    async def _offer(self, manifest: Manifest) -> None:
-        """Compile what was uploaded, and see that it is what its manifest says. Nothing of it is asked for anything."""
-        try:
-            await self.follower.loader.check(manifest, self.wanted.sha256)
-        except PluginError as failure:
-            raise RefusedError(failure.message) from failure
-        name, version = manifest.name, manifest.version
-        async with self.run.finish() as finish:
-            await upsert_offer(
-                finish.conn,
-                name=name,
-                version=version,
-                sha256=self.wanted.sha256,
-                manifest=self.wanted.manifest,
-            )
-            finish.result = {"outcome": "done", "path": f"/admin/plugins/{name}", "title": name}
 
     async def _install(self, plan: Plan) -> None:
         """Also to enable what is installed: it is tried as it will run, and told."""
@@ -155,7 +152,11 @@ class _Change:
         trial = await self._load(plan.trial)
         if name not in trial.names:
             raise RefusedError(*_list_problems(trial, name))
-        await self._change_tables(next(m for m in trial.manifests if m.name == name))
+        if before is None:
+            self.forgets = await forget_before_install(self.asked)
+        manifest = next(m for m in trial.manifests if m.name == name)
+        self.tables = await widen_tables(self.rt.config, self.rt.db, manifest)
+        self.notes += self.tables.kept
         if before is None:
             await self._tell(trial, INSTALL)
         elif before.version != plan.row.version:
@@ -163,7 +164,7 @@ class _Change:
         if plan.comes_into_use:
             await self._tell(trial, ENABLE)
         if plan.row.is_enabled:
-            await register_item_types(self.rt, self.ctx, trial)
+            self.types = await list_declared_types(self.asked.ctx, trial)
         self.notes += _list_problems(trial, name)
 
     async def _disable(self, _plan: Plan) -> None:
@@ -177,50 +178,14 @@ class _Change:
             await self._tell(trial, DISABLE, may_fail=True)
         await self._tell(trial, UNINSTALL, may_fail=True, keeps_data=not self.wanted.deletes_data)
 
-    async def _change_tables(self, manifest: Manifest) -> None:
-        """The owner is asked for only where there is something to change."""
-        async with self.rt.db.acquire() as conn:
-            difference = compare_tables(await read_tables(conn, manifest.name), manifest.may.tables)
-        self.notes += difference.kept
-        if not difference.changes and not difference.refused:
-            return
-        try:
-            async with open_owner(self.rt.config) as conn:
-                await apply_tables(conn, manifest.name, manifest.may.tables)
-        except ConfigError as error:
-            raise RefusedError(*error.problems) from None
-
-    async def _forget(self, installed: Sequence[Installed]) -> None:
-        """Not when somebody has installed it again meanwhile: then the rows are its again."""
-        name = self.wanted.plugin
-        if all(row.name != name for row in installed):
-            async with open_owner(self.rt.config) as conn:
-                await drop_tables(conn, name)
-        async with self.run.finish() as finish:
-            finish.result = {"outcome": "done", "path": "/admin/plugins", "title": name}
-
-    async def _retry(self, installed: Sequence[Installed]) -> None:
-        if all(row.name != self.wanted.plugin for row in installed):
-            raise RefusedError(f"The plugin '{self.wanted.plugin}' is not installed.")
-        async with self.run.finish() as finish:
-            await delete_stops(finish.conn, self.wanted.plugin)
-            await touch_plugin(finish.conn, self.wanted.plugin)
-            await advance_generation(finish.conn)
-            finish.drop_tags(PLUGINS_TAG, PAGES_TAG)
-            finish.result = {
-                "outcome": "done",
-                "path": f"/admin/plugins/{self.wanted.plugin}",
-                "title": self.wanted.plugin,
-                "notes": [],
-            }
-        await self._spread_news()
-
     async def _load(self, rows: Sequence[Installed]) -> PluginSet:
-        return await self.follower.loader.load(rows, self.rt.plugins.generation)
+        return await self.asked.follower.loader.load(rows, self.rt.plugins.generation)
 
     async def _tell(self, plugins: PluginSet, tap: Tap, *, may_fail: bool = False, **values: Any) -> None:
         """Raises RefusedError for a plugin that fails, unless it may: then it is a note."""
-        async with TapScope(plugins, self.ctx, job_id=self.run.job.id, effects=self.run.writes) as scope:
+        async with TapScope(
+            plugins, self.asked.ctx, job_id=self.run.job.id, effects=self.run.writes
+        ) as scope:
             dispatched = await dispatch(scope, tap, extra=values, plugin=self.wanted.plugin)
         for failure in dispatched.failures:
             if not may_fail:
@@ -229,7 +194,7 @@ class _Change:
 
     async def _wait_until_ready(self, sha256: str) -> None:
         """Until every process that is alive has it compiled. One that takes too long uses it a little later."""
-        presence = self.follower.presence
+        presence = self.asked.follower.presence
         coming = {"plugin": self.wanted.plugin, "sha256": sha256}
         await self.rt.bus.publish(PLUGIN_COMING, coming)
         until = monotonic() + READY_WAIT_S
@@ -251,12 +216,7 @@ class _Change:
                 "notes": self.notes,
                 "enabled": self.wanted.plugin in after.names,
             }
-        await self._spread_news()
-
-    async def _spread_news(self) -> None:
-        """Processes that do not hear of it look for themselves within a second."""
-        await self.follower.refresh()
-        await self.rt.bus.publish(PLUGINS_CHANGED, {"generation": self.rt.plugins.generation})
+        await self.asked.spread_news()
 
     async def _write(self, finish: Finish, plan: Plan) -> None:
         conn, row = finish.conn, plan.row
@@ -280,8 +240,12 @@ class _Change:
                 manifest=row.manifest,
             )
             await delete_offer(conn, row.name)
+            await cancel_forgets(conn, row.name, self.forgets)
         else:
             await update_plugin_status(conn, row.name, is_enabled=row.is_enabled)
+        await write_item_types(conn, self.types)
+        if self.tables.later:
+            finish.follow_up(CHANGE_PLUGIN, ChangePlugin("settle", row.name))
         await advance_generation(conn)
         finish.drop_tags(PLUGINS_TAG, PAGES_TAG, ITEM_TYPES_TAG)
 

@@ -2,6 +2,7 @@
 
 import zlib
 from typing import Final
+from uuid import UUID
 
 from kernel.db.pool import Connection
 from kernel.jobs import CHANGE_PLUGIN
@@ -9,6 +10,13 @@ from kernel.plugin.model import Installed, Offer, Stop
 
 # Level 6 makes it a tenth smaller and takes three times as long.
 _DEFLATE_LEVEL: Final = 3
+
+# $1 is the kind of the jobs that change plugins.
+_USED: Final = """
+    SELECT sha256 FROM system UNION SELECT sha256 FROM plugin_offer
+    UNION SELECT payload->>'sha256' FROM job
+    WHERE kind = $1 AND status IN ('queued', 'running') AND payload->>'sha256' IS NOT NULL
+"""
 
 
 async def select_generation(conn: Connection) -> int:
@@ -163,22 +171,36 @@ async def upsert_offer(conn: Connection, *, name: str, version: str, sha256: str
     )
 
 
-async def delete_offer(conn: Connection, name: str) -> None:
-    await conn.execute("DELETE FROM plugin_offer WHERE name = $1", name)
+async def delete_offer(conn: Connection, name: str) -> bool:
+    """False where there was none."""
+    status: str = await conn.execute("DELETE FROM plugin_offer WHERE name = $1", name)
+    return status.endswith(" 1")
+
+
+async def list_waiting_forgets(conn: Connection, plugin: str) -> list[UUID]:
+    """Jobs that have not begun to delete the tables of the plugin, the oldest first."""
+    rows = await conn.fetch(
+        """
+        SELECT id FROM job WHERE kind = $1 AND status = 'queued' AND NOT cancel_requested
+            AND payload->>'operation' = 'forget' AND payload->>'plugin' = $2
+        ORDER BY id
+        """,
+        CHANGE_PLUGIN.name,
+        plugin,
+    )
+    return [row["id"] for row in rows]
+
+
+async def select_used_hashes(conn: Connection) -> frozenset[str]:
+    """Of the artefacts that something is made of, or will be when its job is done."""
+    rows = await conn.fetch(_USED, CHANGE_PLUGIN.name)
+    return frozenset(row["sha256"] for row in rows)
 
 
 async def delete_unused_artefacts(conn: Connection) -> int:
     """Those of which nothing installed is made any more, after a day: what waits for its job is younger."""
     status: str = await conn.execute(
-        """
-        DELETE FROM plugin_artefact
-        WHERE created < now() - interval '1 day'
-            AND sha256 NOT IN (
-                SELECT sha256 FROM system UNION ALL SELECT sha256 FROM plugin_offer
-                UNION ALL
-                SELECT payload->>'sha256' FROM job WHERE kind = $1 AND status IN ('queued', 'running')
-            )
-        """,
+        f"DELETE FROM plugin_artefact WHERE created < now() - interval '1 day' AND sha256 NOT IN ({_USED})",  # noqa: S608  # a text of this file
         CHANGE_PLUGIN.name,
     )
     return int(status.rpartition(" ")[2])

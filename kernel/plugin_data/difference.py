@@ -1,7 +1,7 @@
 """What has to be done to a plugin's tables so that they are those that its manifest declares."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from kernel.tap.capability import Column, Index, Table
@@ -19,7 +19,8 @@ class CreateTable:
 
 @dataclass(frozen=True, slots=True)
 class AddColumn:
-    """Rows that stand already get the column's default."""
+    """Rows that stand already get the column's default; where it is required, so do those that a version inserts which
+    does not know the column."""
 
     table: str
     column: Column
@@ -72,59 +73,73 @@ Change: TypeAlias = CreateTable | AddColumn | Require | Relax | AddIndex | DropI
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """`changes` in the order in which they are made. `kept` says what nobody declares any more and stays with its
+    """Both in the order in which they are made: `changes` suit the version that ran before as well, `later` are those
+    that its writes might fail at, or that it relies on. `kept` says what nobody declares any more and stays with its
     data, `refused` what cannot be done; with any of that, nothing is."""
 
     changes: tuple[Change, ...] = ()
+    later: tuple[Change, ...] = ()
     kept: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    changes: list[Change] = field(default_factory=list)
+    later: list[Change] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
 def compare_tables(old: Mapping[str, Table], new: Mapping[str, Table]) -> Difference:
     """Nothing is ever removed but indexes: data that a new version does not declare may be wanted by the next."""
-    changes: list[Change] = []
-    kept = [
-        f"Table '{name}' is not declared any more. It is kept with its rows."
-        for name in old.keys() - new.keys()
-    ]
-    refused: list[str] = []
+    found = _Found()
+    for name in old.keys() - new.keys():
+        found.kept.append(f"Table '{name}' is not declared any more. It is kept with its rows.")
     for name, table in new.items():
         before = old.get(name)
         if before is None:
-            changes.append(CreateTable(table))
-            changes += [AddIndex(name, index) for index in table.indexes]
-            continue
-        changes += [DropIndex(name, index) for index in before.indexes if index not in table.indexes]
-        columns = {column.name: column for column in before.columns}
-        for column in table.columns:
-            _compare_column(name, columns.pop(column.name, None), column, changes, refused)
-        for left in columns.values():
-            kept.append(
-                f"Column '{left.name}' of table '{name}' is not declared any more. It is kept with its values."
-            )
-            if left.required:
-                changes.append(Relax(name, left.name))
-        changes += [AddIndex(name, index) for index in table.indexes if index not in before.indexes]
-    return Difference(tuple(changes), tuple(sorted(kept)), tuple(refused))
+            found.changes.append(CreateTable(table))
+            found.changes.extend(AddIndex(name, index) for index in table.indexes)
+        else:
+            _compare_table(before, table, found)
+    return Difference(
+        tuple(found.changes), tuple(found.later), tuple(sorted(found.kept)), tuple(found.refused)
+    )
 
 
-def _compare_column(
-    table: str, before: Column | None, column: Column, changes: list[Change], refused: list[str]
-) -> None:
+def _compare_table(before: Table, table: Table, found: _Found) -> None:
+    name = table.name
+    columns = {column.name: column for column in before.columns}
+    for column in table.columns:
+        _compare_column(name, columns.pop(column.name, None), column, found)
+    for left in columns.values():
+        found.kept.append(
+            f"Column '{left.name}' of table '{name}' is not declared any more. It is kept with its values."
+        )
+        if left.required:
+            found.changes.append(Relax(name, left.name))
+    for index in table.indexes:
+        if index not in before.indexes:
+            (found.later if index.unique else found.changes).append(AddIndex(name, index))
+    found.later.extend(DropIndex(name, index) for index in before.indexes if index not in table.indexes)
+
+
+def _compare_column(table: str, before: Column | None, column: Column, found: _Found) -> None:
     place = f"Column '{column.name}' of table '{table}'"
     if before is None:
         if column.required and column.default is None:
-            refused.append(
+            found.refused.append(
                 f"{place} is new and required. Give it a default, for the rows that stand already."
             )
         else:
-            changes.append(AddColumn(table, column))
+            found.changes.append(AddColumn(table, column))
     elif before.kind != column.kind:
-        refused.append(
+        found.refused.append(
             f"{place} is {before.kind} and cannot become {column.kind}."
             " Declare a new column under another name, and let the plugin copy the values."
         )
     elif column.required and not before.required:
-        changes.append(Require(table, column))
+        found.later.append(Require(table, column))
     elif before.required and not column.required:
-        changes.append(Relax(table, column.name))
+        found.changes.append(Relax(table, column.name))

@@ -1,7 +1,8 @@
 """The SQL behind what plugins keep: their tables as they stand, what changes them, and variables."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from kernel.db.connect import BUSY, TAKEN, UNKNOWN_TABLE, UNSTORABLE
@@ -41,50 +42,81 @@ _LOCK_WAIT: Final = "5s"
 _PREFETCH: Final = 100
 
 
-async def apply_tables(conn: Connection, plugin: str, tables: Mapping[str, Table]) -> Difference:
+async def apply_tables(
+    conn: Connection, plugin: str, tables: Mapping[str, Table], *, beside_old: bool = False
+) -> Difference:
     """Bring the plugin's tables from what they are to what is declared, and say what that took and what is kept.
 
-    `conn` speaks as the owner role. All of it in one transaction; done again, it changes nothing. Raises ConfigError
-    for what cannot be done, Conflict while the tables are in use for too long.
+    With `beside_old` another version works on them and may go on doing so: what it could fail at is checked, and left
+    for a second call. `conn` speaks as the owner role. All of it in one transaction; done again, it changes nothing.
+    Raises ConfigError for what cannot be done, Conflict while the tables are in use for too long.
     """
-    try:
-        async with conn.transaction():
-            await conn.execute(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'")
-            difference = compare_tables(await read_tables(conn, plugin), tables)
-            if difference.refused:
-                raise ConfigError([f"Plugin '{plugin}': {sentence}" for sentence in difference.refused])
-            if tables:
-                await conn.execute(f'CREATE SCHEMA IF NOT EXISTS "{name_schema(plugin)}"')
-            for change in difference.changes:
+    async with _changing(conn, plugin):
+        difference = compare_tables(await read_tables(conn, plugin), tables)
+        if difference.refused:
+            raise ConfigError([f"Plugin '{plugin}': {sentence}" for sentence in difference.refused])
+        if tables:
+            await conn.execute(f'CREATE SCHEMA IF NOT EXISTS "{name_schema(plugin)}"')
+        for change in difference.changes:
+            await _make(conn, plugin, change)
+        if not beside_old:
+            await _lock(conn, plugin, difference.later)
+        for change in difference.later:
+            await _check(conn, plugin, change)
+            if not beside_old:
                 await _make(conn, plugin, change)
-            if tables:
-                await _grant(conn, name_schema(plugin))
-    except BUSY as error:
-        raise Conflict(f"The tables of the plugin '{plugin}' are in use. Try again in a moment.") from error
+        if tables:
+            await _grant(conn, name_schema(plugin))
     return difference
+
+
+async def take_back_changes(conn: Connection, plugin: str, changes: Sequence[Change]) -> None:
+    """Remove what `apply_tables` made for a version that does not come, which nobody has written to. Raises Conflict as
+    it does."""
+    async with _changing(conn, plugin):
+        for change in reversed(changes):
+            match change:
+                case CreateTable(table):
+                    await conn.execute(f"DROP TABLE IF EXISTS {_name_table(plugin, table.name)}")
+                case AddColumn(table_name, column):
+                    place = _name_table(plugin, table_name)
+                    await conn.execute(f'ALTER TABLE {place} DROP COLUMN IF EXISTS "{column.name}"')
+                case AddIndex(table_name, index):
+                    await _drop_index(conn, plugin, table_name, index)
+        if not await read_tables(conn, plugin):
+            await _drop_schema(conn, plugin)
 
 
 async def drop_tables(conn: Connection, plugin: str) -> None:
     """All of the plugin's tables with their rows; none is fine too. Raises Conflict as `apply_tables` does."""
+    async with _changing(conn, plugin):
+        await _drop_schema(conn, plugin)
+
+
+@asynccontextmanager
+async def _changing(conn: Connection, plugin: str) -> AsyncIterator[None]:
     try:
         async with conn.transaction():
             await conn.execute(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'")
-            await conn.execute(f'DROP SCHEMA IF EXISTS "{name_schema(plugin)}" CASCADE')
+            yield
     except BUSY as error:
         raise Conflict(f"The tables of the plugin '{plugin}' are in use. Try again in a moment.") from error
 
 
-async def count_rows(conn: Connection, plugin: str) -> dict[str, int]:
-    """By table, for whoever is about to drop them."""
-    schema = name_schema(plugin)
+async def count_rows(conn: Connection, plugin: str, limit: int) -> dict[str, int]:
+    """By table, for whoever is about to drop them; counted as far as the limit. Also of tables that no version declares
+    any more."""
     return {
-        name: await conn.fetchval(f'SELECT count(*) FROM "{schema}"."{name}"')  # noqa: S608  # names that a manifest declares
+        name: await conn.fetchval(
+            f"SELECT count(*) FROM (SELECT FROM {_name_table(plugin, name)} LIMIT $1) AS counted",  # noqa: S608  # names that a manifest declares
+            limit,
+        )
         for name in await read_tables(conn, plugin)
     }
 
 
 async def read_tables(conn: Connection, plugin: str) -> dict[str, Table]:
-    """As they stand. Defaults are the kernel's to fill in and do not stand in the database."""
+    """As they stand. Defaults are the kernel's to fill in; those in the database are for other versions."""
     rows = await conn.fetch(
         """
         SELECT c.relname AS table_name, a.attname AS name, a.attnum AS number,
@@ -134,69 +166,109 @@ async def _read_indexes(
     return indexes
 
 
+async def _lock(conn: Connection, plugin: str, changes: Iterable[Change]) -> None:
+    """Nobody writes between the check of what the rows allow and the change."""
+    for name in sorted({change.table for change in changes if not isinstance(change, CreateTable)}):
+        await conn.execute(f"LOCK TABLE {_name_table(plugin, name)} IN SHARE ROW EXCLUSIVE MODE")
+
+
 async def _make(conn: Connection, plugin: str, change: Change) -> None:
-    schema = name_schema(plugin)
     match change:
         case CreateTable(table):
             columns = "".join(f", {_define(column)}" for column in table.columns)
-            await conn.execute(f'CREATE TABLE "{schema}"."{table.name}" ("id" uuid PRIMARY KEY{columns})')
+            place = _name_table(plugin, table.name)
+            await conn.execute(f'CREATE TABLE {place} ("id" uuid PRIMARY KEY{columns})')
         case AddColumn(table_name, column):
-            place = f'"{schema}"."{table_name}"'
-            await conn.execute(f"ALTER TABLE {place} ADD COLUMN {_define(column, is_required=False)}")
-            await _fill(conn, place, column)
-            if column.required:
-                await conn.execute(f'ALTER TABLE {place} ALTER COLUMN "{column.name}" SET NOT NULL')
+            await _add_column(conn, _name_table(plugin, table_name), column)
         case Require(table_name, column):
-            await _require(conn, plugin, table_name, column)
+            await _require(conn, _name_table(plugin, table_name), column)
         case Relax(table_name, name):
-            await conn.execute(f'ALTER TABLE "{schema}"."{table_name}" ALTER COLUMN "{name}" DROP NOT NULL')
+            alter = f'ALTER TABLE {_name_table(plugin, table_name)} ALTER COLUMN "{name}"'
+            # What a version leaves out that does not know the column is empty again.
+            await conn.execute(f'{alter} DROP NOT NULL, ALTER COLUMN "{name}" DROP DEFAULT')
         case AddIndex(table_name, index):
-            await _add_index(conn, plugin, table_name, index)
+            columns = ", ".join(f'"{name}"' for name in index.columns)
+            unique = "UNIQUE " if index.unique else ""
+            place = _name_table(plugin, table_name)
+            await conn.execute(
+                f'CREATE {unique}INDEX "{_name_index(table_name, index)}" ON {place} ({columns})'
+            )
         case DropIndex(table_name, index):
-            await conn.execute(f'DROP INDEX IF EXISTS "{schema}"."{_name_index(table_name, index)}"')
+            await _drop_index(conn, plugin, table_name, index)
 
 
-async def _require(conn: Connection, plugin: str, table_name: str, column: Column) -> None:
-    place = f'"{name_schema(plugin)}"."{table_name}"'
-    await _fill(conn, place, column)
-    found = f'SELECT EXISTS (SELECT FROM {place} WHERE "{column.name}" IS NULL)'  # noqa: S608  # names that a manifest declares
+async def _check(conn: Connection, plugin: str, change: Change) -> None:
+    """Raises ConfigError for what the rows do not allow."""
+    match change:
+        case Require(table_name, column) if column.default is None:
+            place = _name_table(plugin, table_name)
+            found = f'SELECT EXISTS (SELECT FROM {place} WHERE "{column.name}" IS NULL)'  # noqa: S608  # names that a manifest declares
+            text = (
+                f"Column '{column.name}' of table '{table_name}' cannot become required: there are rows without a"
+                " value. Give it a default."
+            )
+        case AddIndex(table_name, index) if index.unique:
+            place, columns = _name_table(plugin, table_name), ", ".join(f'"{name}"' for name in index.columns)
+            found = (
+                f"SELECT EXISTS (SELECT FROM {place} WHERE num_nulls({columns}) = 0"  # noqa: S608  # as above
+                f" GROUP BY {columns} HAVING count(*) > 1)"
+            )
+            text = (
+                f"Table '{table_name}' cannot get a unique index over {', '.join(index.columns)}:"
+                " there are rows that are alike in that."
+            )
+        case _:
+            return
     if await conn.fetchval(found):
-        text = (
-            f"Column '{column.name}' of table '{table_name}' cannot become required: there are rows without a value."
-            " Give it a default."
-        )
         raise ConfigError([f"Plugin '{plugin}': {text}"])
-    await conn.execute(f'ALTER TABLE {place} ALTER COLUMN "{column.name}" SET NOT NULL')
 
 
-async def _fill(conn: Connection, place: str, column: Column) -> None:
-    if column.default is None:
-        return
-    value = read_value(column.kind, column.default, f"The default of {column.name!r}")
-    filled = f'UPDATE {place} SET "{column.name}" = $1 WHERE "{column.name}" IS NULL'  # noqa: S608  # names that a manifest declares
-    await conn.execute(filled, value)
+async def _add_column(conn: Connection, place: str, column: Column) -> None:
+    """The default of the database fills the rows that stand, without writing them anew. It is kept for a required
+    column: a version that does not know it leaves it out."""
+    default = f" DEFAULT {await _quote_default(conn, column)}" if column.default is not None else ""
+    await conn.execute(f"ALTER TABLE {place} ADD COLUMN {_define(column)}{default}")
+    if default and not column.required:
+        await conn.execute(f'ALTER TABLE {place} ALTER COLUMN "{column.name}" DROP DEFAULT')
 
 
-async def _add_index(conn: Connection, plugin: str, table_name: str, index: Index) -> None:
-    place = f'"{name_schema(plugin)}"."{table_name}"'
-    columns = ", ".join(f'"{name}"' for name in index.columns)
-    unique = "UNIQUE " if index.unique else ""
-    alike = (
-        f"SELECT EXISTS (SELECT FROM {place} WHERE num_nulls({columns}) = 0"  # noqa: S608  # names that a manifest declares
-        f" GROUP BY {columns} HAVING count(*) > 1)"
+async def _require(conn: Connection, place: str, column: Column) -> None:
+    alter = f'ALTER TABLE {place} ALTER COLUMN "{column.name}"'
+    if column.default is not None:
+        filled = f'UPDATE {place} SET "{column.name}" = $1 WHERE "{column.name}" IS NULL'  # noqa: S608  # names that a manifest declares
+        await conn.execute(filled, _read_default(column))
+        await conn.execute(f"{alter} SET DEFAULT {await _quote_default(conn, column)}")
+    await conn.execute(f"{alter} SET NOT NULL")
+
+
+def _read_default(column: Column) -> object:
+    return read_value(column.kind, column.default, f"The default of {column.name!r}")
+
+
+async def _quote_default(conn: Connection, column: Column) -> str:
+    """As PostgreSQL itself writes it, since what defines a table takes no parameters."""
+    kind = _TYPES[column.kind]
+    literal: str = await conn.fetchval(
+        f"SELECT quote_literal(($1::{kind})::text)",
+        _read_default(column),
     )
-    if index.unique and await conn.fetchval(alike):
-        text = (
-            f"Table '{table_name}' cannot get a unique index over {', '.join(index.columns)}:"
-            " there are rows that are alike in that."
-        )
-        raise ConfigError([f"Plugin '{plugin}': {text}"])
-    await conn.execute(f'CREATE {unique}INDEX "{_name_index(table_name, index)}" ON {place} ({columns})')
+    return f"{literal}::{kind}"
 
 
-def _define(column: Column, *, is_required: bool | None = None) -> str:
-    required = column.required if is_required is None else is_required
-    return f'"{column.name}" {_TYPES[column.kind]}{" NOT NULL" if required else ""}'
+async def _drop_index(conn: Connection, plugin: str, table: str, index: Index) -> None:
+    await conn.execute(f'DROP INDEX IF EXISTS "{name_schema(plugin)}"."{_name_index(table, index)}"')
+
+
+async def _drop_schema(conn: Connection, plugin: str) -> None:
+    await conn.execute(f'DROP SCHEMA IF EXISTS "{name_schema(plugin)}" CASCADE')
+
+
+def _name_table(plugin: str, table: str) -> str:
+    return f'"{name_schema(plugin)}"."{table}"'
+
+
+def _define(column: Column) -> str:
+    return f'"{column.name}" {_TYPES[column.kind]}{" NOT NULL" if column.required else ""}'
 
 
 def _name_index(table: str, index: Index) -> str:

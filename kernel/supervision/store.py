@@ -89,6 +89,10 @@ async def delete_old_failures(conn: Connection, plugin: str, tap: str, keep: int
     )
 
 
+async def delete_failures(conn: Connection, plugin: str) -> None:
+    await conn.execute("DELETE FROM plugin_failure WHERE plugin = $1", plugin)
+
+
 async def list_failures(conn: Connection, plugin: str, limit: int) -> list[Failure]:
     """The latest first."""
     rows = await conn.fetch(

@@ -9,7 +9,13 @@ from kernel.plugin.model import Budgets
 from kernel.plugin.tables import COLUMNS_MAX, INDEXES_MAX, TABLES_MAX
 from kernel.plugin_data import difference
 from kernel.plugin_data.difference import Difference, compare_tables
-from kernel.plugin_data.store import apply_tables, count_rows, drop_tables, read_tables
+from kernel.plugin_data.store import (
+    apply_tables,
+    count_rows,
+    drop_tables,
+    read_tables,
+    take_back_changes,
+)
 from kernel.tap.capability import Column, Index, Table
 from tests.fixtures.database import ROOT
 from tests.fixtures.tables import TABLES, open_owner
@@ -191,12 +197,16 @@ def test_columns_and_indexes_come_and_indexes_go():
         Column("c", "integer"),
         indexes=[Index(("a",), unique=True)],
     )
-    assert [str(change) for change in compare_tables(old, new).changes] == [
-        "table 'vote' loses the index over a",
-        "column 'a' of table 'vote' must have a value from now on",
+    found = compare_tables(old, new)
+    assert [str(change) for change in found.changes] == [
         "column 'b' of table 'vote' may be empty from now on",
         "table 'vote' gets the column 'c'",
+    ]
+    # The version that runs before may write rows at which these would fail.
+    assert [str(change) for change in found.later] == [
+        "column 'a' of table 'vote' must have a value from now on",
         "table 'vote' gets the unique index over a",
+        "table 'vote' loses the index over a",
     ]
 
 
@@ -235,7 +245,7 @@ async def test_tables_stand_as_declared_and_doing_it_again_changes_nothing(owner
     stored = await read_tables(owner, "ledgerling")
     assert compare_tables(stored, TABLES) == Difference()
     assert await apply_tables(owner, "ledgerling", TABLES) == Difference()
-    assert await count_rows(owner, "ledgerling") == {"vote": 0, "voter": 0}
+    assert await count_rows(owner, "ledgerling", 9) == {"vote": 0, "voter": 0}
 
 
 async def test_the_worker_writes_and_the_web_tier_reads(own_tables, database, web_database):
@@ -271,6 +281,39 @@ async def test_rows_live_through_an_upgrade(owner):
     # What was kept comes back when it is declared again.
     again = one_table(*new["vote"].columns, Column("a", "text"), indexes=new["vote"].indexes)
     assert await apply_tables(owner, "blog", again) == Difference()
+
+
+async def test_the_version_that_runs_goes_on_writing_until_the_next_one_does(owner):
+    """And as before when that never comes."""
+    old = one_table(Column("a", "text"), indexes=[Index(("a",))])
+    new = one_table(
+        Column("a", "text", required=True, default="none"),
+        Column("b", "time", required=True, default="2026-03-01T10:00:00+00:00"),
+        Column("c", "text", default="it's"),
+        indexes=[Index(("a", "b"), unique=True), Index(("c",))],
+    )
+    insert = "INSERT INTO plugin_blog.vote (id, a) VALUES (gen_random_uuid(), $1)"
+    await apply_tables(owner, "blog", old)
+    before = await read_tables(owner, "blog")
+    made = await apply_tables(owner, "blog", new, beside_old=True)
+    assert (len(made.changes), len(made.later)) == (3, 3)
+    await owner.executemany(insert, [("x",), ("x",), (None,)])
+    rows = await owner.fetch("SELECT a, b::text, c FROM plugin_blog.vote ORDER BY a")
+    when = "2026-03-01 10:00:00+00"
+    assert [tuple(row) for row in rows] == [("x", when, None), ("x", when, None), (None, when, None)]
+    with pytest.raises(ConfigError, match="there are rows that are alike"):
+        await apply_tables(owner, "blog", new)
+    await take_back_changes(owner, "blog", made.changes)
+    assert await read_tables(owner, "blog") == before
+    await owner.execute("DELETE FROM plugin_blog.vote WHERE a = 'x'")
+    await apply_tables(owner, "blog", new, beside_old=True)
+    await apply_tables(owner, "blog", new)
+    assert compare_tables(await read_tables(owner, "blog"), new) == Difference()
+    assert await owner.fetchval("SELECT a FROM plugin_blog.vote") == "none"
+    # What nobody declares any more is left out and empty.
+    await apply_tables(owner, "blog", old)
+    await owner.execute(insert, "y")
+    assert await owner.fetchval("SELECT b FROM plugin_blog.vote WHERE a = 'y'") is None
 
 
 @pytest.mark.parametrize(
@@ -313,7 +356,7 @@ async def test_dropped_tables_are_gone_and_others_are_not(own_tables, owner):
     await drop_tables(owner, "ledgerling")
     await drop_tables(owner, "ledgerling")
     assert await read_tables(owner, "ledgerling") == {}
-    assert await count_rows(owner, "stranger") == {"secret": 1}
+    assert await count_rows(owner, "stranger", 9) == {"secret": 1}
 
 
 async def test_a_plugin_without_tables_has_no_schema(owner):
