@@ -145,7 +145,8 @@ class ConfigError(TrovatoError):
 
 
 class PluginError(TrovatoError):
-    """A plugin failed; the message names plugin, tap and reason. With `is_whole` it does so already."""
+    """A plugin failed; the message names plugin, tap and reason. With `is_whole` it does so already. `may_pass` says of
+    one that could not be loaded that it is worth another try, with nothing changed."""
 
     code = "plugin"
 
@@ -158,12 +159,14 @@ class PluginError(TrovatoError):
         tap: str | None = None,
         detail: str | None = None,
         is_whole: bool = False,
+        may_pass: bool = False,
     ) -> None:
         place = f"Plugin '{plugin}', {tap}" if tap else f"Plugin '{plugin}'"
         super().__init__(message if is_whole else f"{place}: {message}", detail=detail)
         self.plugin = plugin
         self.reason: PluginFailure = reason
         self.tap = tap
+        self.may_pass = may_pass
         # The call that failed, as kernel.tap.watch keeps it; None where it never began.
         self.call: object = None
 

@@ -129,7 +129,7 @@ def create_asgi(rt: Runtime, live: LiveStreams | None = None) -> PageCache:
         rt.cache,
         rt.config,
         cookie_name(rt.config),
-        read_epoch=lambda: rt.plugins.generation,
+        read_epoch=lambda: rt.plugins.epoch,
     )
 
 

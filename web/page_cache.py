@@ -110,7 +110,7 @@ class PageCache:
         config: Config,
         session_cookie: str,
         *,
-        read_epoch: Callable[[], int] = lambda: 0,
+        read_epoch: Callable[[], str] = lambda: "",
     ) -> None:
         self._app = app
         self._read_epoch = read_epoch

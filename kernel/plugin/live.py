@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from time import monotonic
 from typing import Any, Final
 
 from kernel.db.connect import DISCONNECTED
@@ -24,6 +25,9 @@ PLUGIN_COMING: Final = "plugin-coming"
 # How often a process looks for itself, in case a message was lost.
 LOOK_EVERY_S: Final = 0.75
 _BEAT_EVERY: Final = 4
+# What could not be loaded, and may be another time, is tried again after so long, then after twice as long, and so on.
+RETRY_FIRST_S: Final = 1.0
+RETRY_MOST_S: Final = 60.0
 
 
 class LivePlugins:
@@ -45,6 +49,8 @@ class PluginFollower:
         self._db = db
         self._bus = bus
         self._loading = asyncio.Lock()
+        self._tries = 0
+        self._retry_at: float | None = None
         self._wake = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._unsubscribe: list[Callable[[], None]] = []
@@ -75,20 +81,32 @@ class PluginFollower:
             await self.loader.keep(self.live.current)
 
     async def refresh(self) -> None:
-        """Load the set that is enabled now, unless it is the one at hand."""
+        """Load the set that is enabled now, unless it is the one at hand, and whole or not yet due for another try."""
         async with self._loading:
             async with self._db.acquire() as conn:
                 # The number first: what is read after it is as new or newer, and then read once more.
                 generation = await select_generation(conn)
-                if generation == self.live.current.generation:
+                is_due = self._retry_at is not None and monotonic() >= self._retry_at
+                if generation == self.live.current.generation and not is_due:
                     return
                 installed = await select_installed(conn)
                 stops = await select_stops(conn)
             plugins = await self.loader.load(installed, generation, stops)
             before, self.live.current = self.live.current, plugins
+            self._plan_retry(before, plugins)
             await self.loader.keep(plugins)
-        if before.generation:
+        if before.generation and before.epoch != plugins.epoch:
             log.info("plugins changed", generation=generation, plugins=list(plugins.names))
+
+    def _plan_retry(self, before: PluginSet, plugins: PluginSet) -> None:
+        if before.generation != plugins.generation:
+            self._tries = 0
+        if not any(failure.may_pass for failure in plugins.failures):
+            self._retry_at = None
+            return
+        # Clocks and powers have an end.
+        self._retry_at = monotonic() + min(RETRY_FIRST_S * 2 ** min(self._tries, 10), RETRY_MOST_S)
+        self._tries += 1
 
     async def _follow_for_ever(self) -> None:
         looks = 0

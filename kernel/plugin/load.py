@@ -38,6 +38,9 @@ _NO_WORKER: Final = (
 )
 
 
+# Of a plugin that is asked for the first time: a machine that is busy now is less so another time.
+_MAY_PASS: Final = frozenset({"cpu-budget", "memory", "timeout"})
+
 OpenComponent: TypeAlias = Callable[[Manifest], Awaitable[Component]]
 
 
@@ -54,6 +57,7 @@ async def load_plugins(
     raise PluginError. Taps in `stops` are not called. What goes wrong with a plugin stands in the set's own
     `failures` and in the log."""
     failed = {failure.plugin: failure.problems for failure in failures}
+    passing: set[str] = set()
     loaded: list[tuple[Manifest, Component]] = []
     manifests = list(manifests)
     # Together: most of a load is reading and hashing, which threads do.
@@ -63,6 +67,8 @@ async def load_plugins(
     for manifest, component in zip(manifests, opened, strict=True):
         if isinstance(component, PluginError):
             failed[manifest.name] = (component.message,)
+            if component.may_pass or component.reason in _MAY_PASS:
+                passing.add(manifest.name)
         elif isinstance(component, BaseException):
             raise component
         else:
@@ -77,25 +83,33 @@ async def load_plugins(
     absent = {manifest.name: manifest.taps for manifest in manifests if manifest.name not in loaded_names}
     registry = replace(registry, absent=absent)
     plugins = PluginSet(order.manifests, registry, generation=generation, stops=tuple(stops))
-    plugins, problems = await _collect_declarations(plugins)
+    plugins, problems, busy = await _collect_declarations(plugins)
+    passing |= busy
     for name, problem in problems:
         failed[name] = (*failed.get(name, ()), problem)
-    found = tuple(LoadFailure(name, sentences) for name, sentences in sorted(failed.items()))
+    found = tuple(LoadFailure(name, sentences, name in passing) for name, sentences in sorted(failed.items()))
     for failure in found:
         log.error("a plugin has a problem", plugin=failure.plugin, problems=list(failure.problems))
     return replace(plugins, failures=found)
 
 
 async def _open(open_component: OpenComponent, manifest: Manifest) -> Component:
+    """Raises PluginError."""
     try:
         component = await open_component(manifest)
+    except OSError as error:
+        raise PluginError(
+            manifest.name, "stale-artefact", f"cannot be loaded now: {error}", may_pass=True
+        ) from error
     except PluginError as error:
         if error.reason != "link-error":
             raise
         told = (
             f"{error.message.rstrip('.')}. Its taps cannot be called: {', '.join(manifest.taps) or 'none'}."
         )
-        raise PluginError(manifest.name, "link-error", told, detail=error.detail, is_whole=True) from error
+        raise PluginError(
+            manifest.name, "link-error", told, detail=error.detail, is_whole=True, may_pass=error.may_pass
+        ) from error
     check_component(manifest, component)
     return component
 
@@ -175,8 +189,9 @@ def _build_registry(
     )
 
 
-async def _collect_declarations(plugins: PluginSet) -> tuple[PluginSet, list[tuple[str, str]]]:
-    """Asks for item types, permissions, menu entries and queues. A plugin that cannot say is used without them."""
+async def _collect_declarations(plugins: PluginSet) -> tuple[PluginSet, list[tuple[str, str]], set[str]]:
+    """Asks for item types, permissions, menu entries and queues. A plugin that cannot say is used without them. With
+    the problems, each with its plugin, and the plugins that may have an answer another time."""
     async with TapScope(plugins, Context()) as scope:
         types = await dispatch(scope, ITEM_INFO)
         permissions = await dispatch(scope, PERM)
@@ -203,11 +218,12 @@ async def _collect_declarations(plugins: PluginSet) -> tuple[PluginSet, list[tup
         menu=menu,
     )
     failures = [*types.failures, *permissions.failures, *entries.failures, *queues.failures]
-    return plugins, [
+    problems = [
         *((f.plugin, f.message) for f in failures),
         *menu.complaints,
         *((plugin, _NO_WORKER.format(plugin)) for plugin in idle),
     ]
+    return plugins, problems, {f.plugin for f in failures if f.reason in _MAY_PASS}
 
 
 def _list_makers(plugins: PluginSet, tap: Tap) -> frozenset[str]:

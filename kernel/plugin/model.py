@@ -1,5 +1,6 @@
 """A plugin's manifest, and the set of plugins that a process runs with."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -89,16 +90,19 @@ class Offer:
 @dataclass(frozen=True, slots=True)
 class LoadFailure:
     """What is wrong with a plugin, each problem a sentence for whoever can mend it. It is left out altogether
-    unless it stands in the set's manifests: then only what it declared is left out."""
+    unless it stands in the set's manifests: then only what it declared is left out. `may_pass` says that another try
+    may go better."""
 
     plugin: str
     problems: tuple[str, ...]
+    may_pass: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PluginSet:
     """The plugins of one process, in loading order, with what they declared. Never changed: a set with other
-    plugins in it is another set, with a higher `generation`."""
+    plugins in it is another set, with a higher `generation`, or at least with another `epoch`: that tells apart what
+    is made with all that is enabled, and what is made while something of it could not be loaded."""
 
     manifests: tuple[Manifest, ...] = ()
     registry: TapRegistry = field(default_factory=TapRegistry)
@@ -107,6 +111,12 @@ class PluginSet:
     failures: tuple[LoadFailure, ...] = ()
     generation: int = 0
     stops: tuple[Stop, ...] = ()
+    epoch: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        loaded = sorted((plugin.name, plugin.component.sha256) for plugin in self.registry.plugins)
+        parts = repr((self.generation, loaded, sorted(failure.plugin for failure in self.failures)))
+        object.__setattr__(self, "epoch", hashlib.sha256(parts.encode()).hexdigest()[:32])
 
     @property
     def names(self) -> Sequence[str]:

@@ -36,6 +36,9 @@ UNUSED_S: Final = 14 * 86_400.0
 # A clock of files ticks slowly, so that one written twice within a tick looks untouched. Younger ones are always read.
 SETTLED_S: Final = 2.0
 
+# How the process that compiles ends when the component is to blame, and not the machine.
+BAD_COMPONENT: Final = 3
+
 FindWasm: TypeAlias = Callable[[], Awaitable[Path]]
 
 _PACKAGE_ROOT: Final = Path(__file__).parents[2]
@@ -184,7 +187,7 @@ async def load_known(
         native = await asyncio.to_thread(NativeComponent.deserialize_file, engine.native, str(code))
     except WasmtimeError as error:
         raise PluginError(
-            name, "stale-artefact", "its native code cannot be loaded", detail=str(error)
+            name, "stale-artefact", "its native code cannot be loaded", detail=str(error), may_pass=True
         ) from error
     return Artefact(native, sha256)
 
@@ -197,14 +200,14 @@ async def prepare_native(cache: NativeCache, name: str, sha256: str, find_wasm: 
         await _compile(name, await find_wasm(), cache)
         code = await asyncio.to_thread(cache.find, key)
     if code is None:
-        raise PluginError(name, "stale-artefact", "changed while it was compiled; try again.")
+        raise PluginError(name, "stale-artefact", "changed while it was compiled; try again.", may_pass=True)
     return code
 
 
 def missing_artefact(name: str, wasm: Path) -> PluginError:
     """Its message has no colon behind the plugin's name, unlike all others: people search for this one."""
     message = f"Plugin '{name}' wasm file not found at {wasm}. Build it: trovato plugin build {name}"
-    return PluginError(name, "stale-artefact", message, is_whole=True)
+    return PluginError(name, "stale-artefact", message, is_whole=True, may_pass=True)
 
 
 def _command(wasm: Path, cache: NativeCache) -> list[str]:
@@ -225,7 +228,10 @@ async def _compile(name: str, wasm: Path, cache: NativeCache) -> None:
         await process.wait()
         raise
     if process.returncode is not None and process.returncode < 0:
-        raise PluginError(name, "link-error", "takes too much time or memory to compile", detail=str(wasm))
+        raise PluginError(
+            name, "link-error", "takes too much time or memory to compile", detail=str(wasm), may_pass=True
+        )
     if process.returncode != 0:
         detail = errors.decode(errors="replace")
-        raise PluginError(name, "link-error", f"{wasm} cannot be compiled", detail=detail)
+        may_pass = process.returncode != BAD_COMPONENT
+        raise PluginError(name, "link-error", f"{wasm} cannot be compiled", detail=detail, may_pass=may_pass)

@@ -9,7 +9,7 @@ from typing import Final
 from wasmtime import WasmtimeError
 from wasmtime.component import Component as NativeComponent
 
-from kernel.sandbox.artefact import NativeCache
+from kernel.sandbox.artefact import BAD_COMPONENT, NativeCache
 from kernel.sandbox.engine import Engine
 
 CPU_S: Final = 300
@@ -37,7 +37,10 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     try:
         compile_component(Path(sys.argv[1]), Path(sys.argv[2]))
-    except (OSError, WasmtimeError) as error:
+    except WasmtimeError as error:
+        sys.stderr.write(str(error))
+        sys.exit(BAD_COMPONENT)
+    except OSError as error:
         sys.exit(str(error))
 
 

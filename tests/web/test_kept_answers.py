@@ -28,10 +28,10 @@ async def curious_site(site, workshop):
     return replace(site, app=create_asgi(replace(site.web, live_plugins=live)))
 
 
-async def add_item(site, title, *asks, item_type="blog"):
+async def add_item(site, title, *asks, item_type="blog", **fields):
     administrator = await site.make_user(f"{title} author", is_admin=True)
     async with site.client(token=await site.make_token(administrator)) as program:
-        fields = {"field_body": json.dumps(asks)}
+        fields = {"field_body": json.dumps(asks), **fields}
         made = await program.post(f"/item/add/{item_type}", json={"title": title, "fields": fields})
         return made.json()["path"]
 
@@ -67,6 +67,21 @@ async def test_a_warm_page_takes_no_instance_whoever_asks(site):
         for page in ("/blog", path):
             assert "House style" in (await two.get(page)).text
         assert count_taken(site.web.metrics) == warm
+
+
+async def test_a_page_made_while_a_plugin_was_missing_is_not_shown_once_it_is_there(site):
+    path = await add_item(site, "Late", field_reading_minutes=7)
+    whole = site.web.plugins
+    rest = tuple(plugin for plugin in whole.registry.plugins if plugin.name != "blog")
+    live = LivePlugins(replace(whole, registry=replace(whole.registry, plugins=rest)))
+    late = replace(site, app=create_asgi(replace(site.web, live_plugins=live)))
+    async with late.client() as stranger:
+        first = await stranger.get(path)
+        assert "ETag" in first.headers
+        assert "7 min read" not in first.text
+        # Of the same generation, after another try.
+        live.current = whole
+        assert "7 min read" in (await stranger.get(path)).text
 
 
 async def test_an_edit_is_shown_at_once(site):
