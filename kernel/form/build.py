@@ -1,11 +1,11 @@
 """Makes a form from its elements and refuses one that contradicts itself."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final, Literal
 
-from kernel.form.model import Element, Form
+from kernel.form.model import CHOICES, Element, Form
 from kernel.form.token import BUILD_ID_FIELD, TOKEN_FIELD
 from kernel.names import is_machine_name
 
@@ -53,6 +53,12 @@ def check_form(form: Form) -> list[str]:
     names: Counter[str] = Counter()
     for element in form.elements:
         _check_element(element, names, complaints)
+    known = {element.name for element in form.inputs()}
+    complaints += [
+        f"'{element.name}' depends on '{element.shown_when.name}', which the form has not"
+        for element in _walk(form.elements)
+        if element.shown_when is not None and element.shown_when.name not in known
+    ]
     complaints += [f"the name '{name}' is used {count} times" for name, count in names.items() if count > 1]
     complaints += [f"the name '{name}' is reserved" for name in names if name in RESERVED_NAMES]
     return complaints
@@ -66,12 +72,18 @@ def _check_element(element: Element, names: Counter[str], complaints: list[str])
         names[element.format_name] += 1
     if not element.label and element.kind != "hidden":
         complaints.append(f"'{element.name}' needs a label")
-    if element.kind in ("select", "formatted") and not element.options:
+    if (element.kind in CHOICES or element.kind == "formatted") and not element.options:
         complaints.append(f"'{element.name}' needs options to choose from")
     if element.children and element.kind != "fieldset":
         complaints.append(f"'{element.name}' is no fieldset and cannot hold other elements")
     for child in element.children:
         _check_element(child, names, complaints)
+
+
+def _walk(elements: Sequence[Element]) -> Iterator[Element]:
+    for element in elements:
+        yield element
+        yield from _walk(element.children)
 
 
 def _in_order(elements: Sequence[Element]) -> tuple[Element, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 ElementKind = Literal[
     "textfield",
@@ -10,13 +10,21 @@ ElementKind = Literal[
     "formatted",
     "number",
     "checkbox",
+    "checkboxes",
+    "radios",
     "select",
     "date",
     "password",
     "hidden",
     "file",
+    "submit",
+    "markup",
     "fieldset",
 ]
+# What a person chooses from options.
+CHOICES: Final = frozenset({"select", "radios", "checkboxes"})
+# They stand for themselves and send nothing.
+_WITHOUT_VALUE: Final = frozenset({"markup"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +34,28 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """Holds while another element of the form has one of these values; of a checkbox that is ticked it is "1"."""
+
+    name: str
+    values: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Element:
     """One input, or a fieldset around some.
 
-    The kind of an element decides the type of its value: text kinds and `select` have a str, `number` an int
-    or None, `date` an ISO date (`"2026-03-01"`) or None, `checkbox` a bool, and `formatted` a dict
-    `{"value": str, "format": str}`. `default` has that type too. A `file` is its name; what is in it is read by whoever
-    takes the form. `accept` names the kinds of files that a browser offers, `maximum` how many bytes one may have.
+    The kind of an element decides the type of its value: text kinds, `select` and `radios` have a str, `number` an int
+    or None, `date` an ISO date (`"2026-03-01"`) or None, `checkbox` a bool, `checkboxes` a list of str in the order of
+    the options, and `formatted` a dict `{"value": str, "format": str}`. `default` has that type too. A `file` is its
+    name; what is in it is read by whoever takes the form. A `submit` is one more button beside the form's own, and true
+    when it was pressed. A `markup` is a sentence, its label, and has no value. `accept` names the kinds of files that a
+    browser offers, `maximum` how many bytes one may have.
 
-    `max_length` is in characters; `minimum` and `maximum` concern numbers; `options` are those of a select,
+    `max_length` is in characters; `minimum` and `maximum` concern numbers; `options` are those of choices,
     or the formats of a formatted text. A `locked` element is shown but not changed: whatever is sent, its
-    value is its default. A `side` fieldset stands in the panel beside the main column.
+    value is its default. So is one whose condition `shown_when` does not hold. A `side` fieldset stands in the panel
+    beside the main column.
     """
 
     kind: ElementKind
@@ -56,6 +75,7 @@ class Element:
     locked: bool = False
     side: bool = False
     accept: str = ""
+    shown_when: Condition | None = None
     children: tuple["Element", ...] = ()
 
     @property
@@ -92,7 +112,7 @@ def _inputs(elements: tuple[Element, ...]) -> Iterator[Element]:
     for element in elements:
         if element.kind == "fieldset":
             yield from _inputs(element.children)
-        else:
+        elif element.kind not in _WITHOUT_VALUE:
             yield element
 
 

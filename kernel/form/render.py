@@ -62,7 +62,8 @@ def render_form(
         renderer.render(
             "form/form.html",
             form=form,
-            main=[view for view in views if not view.element.side],
+            main=[view for view in views if not view.element.side and view.element.kind != "submit"],
+            buttons=[view for view in views if view.element.kind == "submit"],
             side=[view for view in views if view.element.side],
             complaints=_list_complaints(form, wrong),
             proof=proof if form.method == "post" else {},

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -43,12 +43,13 @@ def read_values(form: Form, submitted: Submitted) -> Submission:
     values: dict[str, Any] = {}
     problems: dict[str, str] = {}
     raw: dict[str, Any] = {}
+    away = set(_list_away(form.elements, submitted))
     for element in form.inputs():
-        if element.locked:
+        if element.locked or element.name in away:
             values[element.name] = element.default
             continue
-        # A browser shows neither again.
-        if element.kind not in {"password", "file"}:
+        # A browser shows none of these again.
+        if element.kind not in {"password", "file", "submit"}:
             raw[element.name] = _read_raw(element, submitted)
         try:
             values[element.name] = READERS[element.kind](element, submitted)
@@ -57,10 +58,24 @@ def read_values(form: Form, submitted: Submitted) -> Submission:
     return Submission(values, problems, raw, read_build_id(submitted))
 
 
+def _list_away(elements: Sequence[Element], submitted: Submitted, *, is_away: bool = False) -> Iterator[str]:
+    """The names of inputs that nobody was asked for, since their condition, or that of a group, does not hold."""
+    for element in elements:
+        condition = element.shown_when
+        is_gone = is_away or (
+            condition is not None and condition.values.isdisjoint(submitted.get(condition.name) or [""])
+        )
+        if is_gone:
+            yield element.name
+        yield from _list_away(element.children, submitted, is_away=is_gone)
+
+
 def _read_raw(element: Element, submitted: Submitted) -> Any:
     """What was typed, made fit to be shown."""
     if element.kind == "checkbox":
         return bool(_last(submitted, element.name))
+    if element.kind == "checkboxes":
+        return [_make_showable(text) for text in submitted.get(element.name) or ()]
     text = _make_showable(_last(submitted, element.name))
     if element.kind == "formatted":
         return {"value": text, "format": _make_showable(_last(submitted, element.format_name))}
@@ -149,6 +164,26 @@ def _read_select(element: Element, submitted: Submitted) -> str:
     return text
 
 
+def _read_choices(element: Element, submitted: Submitted) -> list[str]:
+    chosen = set(submitted.get(element.name) or ())
+    if chosen - {option.value for option in element.options}:
+        raise _problem(element, "must be among the options in the list")
+    if not chosen:
+        _require_given(element)
+    return [option.value for option in element.options if option.value in chosen]
+
+
+def _read_radios(element: Element, submitted: Submitted) -> str:
+    """Unlike a list, which has always something chosen, this may be left open."""
+    if not _last(submitted, element.name) and not element.required:
+        return ""
+    return _read_select(element, submitted)
+
+
+def _read_button(element: Element, submitted: Submitted) -> bool:
+    return bool(_last(submitted, element.name))
+
+
 def _require_storable(element: Element, text: str) -> None:
     if UNSTORABLE.search(text):
         raise _problem(
@@ -189,9 +224,12 @@ READERS: Final[Mapping[ElementKind, Callable[[Element, Submitted], Any]]] = {
     "formatted": _read_formatted,
     "number": _read_number,
     "checkbox": _read_checkbox,
+    "checkboxes": _read_choices,
+    "radios": _read_radios,
     "select": _read_select,
     "date": _read_date,
     "password": _read_password,
     "hidden": _read_line,
     "file": _read_line,
+    "submit": _read_button,
 }

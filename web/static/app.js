@@ -43,6 +43,23 @@ function showCurrentPlace() {
   if (link) side.scrollLeft += link.getBoundingClientRect().right - side.getBoundingClientRect().right + side.clientWidth / 3;
 }
 
+// What depends on another answer is there while that answer is given.
+function watchConditions() {
+  for (const part of find("shown-when")) {
+    const form = part.closest("form");
+    const wanted = JSON.parse(part.dataset.values);
+    const inputs = [...part.querySelectorAll("input, select, textarea")].filter((input) => !input.disabled);
+    const update = () => {
+      const given = new FormData(form).getAll(part.dataset.name);
+      part.hidden = !given.some((value) => wanted.includes(value));
+      // Hidden, they can neither be required nor sent.
+      for (const input of inputs) input.disabled = part.hidden;
+    };
+    form.addEventListener("change", update);
+    update();
+  }
+}
+
 // Pressing a button twice sends once; leaving a changed item asks first.
 function watchForms() {
   const sent = new WeakSet();
@@ -91,5 +108,6 @@ watchMenus();
 showLocalTimes();
 showFirstProblem();
 showCurrentPlace();
+watchConditions();
 watchForms();
 watchFiles();

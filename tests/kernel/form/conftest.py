@@ -43,11 +43,15 @@ ELEMENTS = (
     Element("number", "amount", "Amount", minimum=0, maximum=99),
     Element("checkbox", "agreed", "Agreed"),
     Element("select", "colour", "Colour", options=(Option("red", "Red"), Option("blue", "Blue"))),
+    Element("checkboxes", "sizes", "Sizes", options=(Option("s", "Small"), Option("l", "Large & loud"))),
+    Element("radios", "side", "Side", options=(Option("left", "Left"), Option("right", "Right"))),
+    Element("markup", "hint", "Mind the <gap>."),
     Element("date", "day", "Day"),
     Element("password", "password", "Password"),
     Element("fieldset", "more", "More", children=(Element("textfield", "note", "Note"),)),
     Element("hidden", "revision", default=""),
     Element("file", "attachment", "Attachment", accept=".txt", maximum=1_000),
+    Element("submit", "preview", "Preview"),
 )
 
 # What a browser sends for it when all is well.
@@ -59,11 +63,14 @@ GOOD = {
     "amount": ["7"],
     "agreed": ["1"],
     "colour": ["blue"],
+    "sizes": ["l", "s"],
+    "side": ["left"],
     "day": ["2024-02-29"],
     "password": [" open sesame "],
     "note": ["n"],
     "revision": ["r1"],
     "attachment": ["notes.txt"],
+    "preview": ["1"],
 }
 
 

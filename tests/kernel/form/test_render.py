@@ -1,16 +1,19 @@
 """A form is shown with labels, help, complaints beside the fields, and what was typed."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from kernel.form.build import build_form
-from kernel.form.model import Element
+from kernel.form.model import Condition, Element
 from kernel.form.render import render_form
 from kernel.form.token import BUILD_ID_FIELD, TOKEN_FIELD, build_form_token
 from kernel.form.validate import read_values, validate_form
 from tests.kernel.form.conftest import ELEMENTS, GOOD
+
+CHOSEN = {"checkbox", "radio"}
 
 
 class Page(HTMLParser):
@@ -29,7 +32,7 @@ class Page(HTMLParser):
         self.tags.append((tag, attrs))
         name = attrs.get("name")
         is_disabled = "disabled" in attrs
-        if tag == "input" and not is_disabled and (attrs["type"] != "checkbox" or "checked" in attrs):
+        if tag == "input" and not is_disabled and (attrs["type"] not in CHOSEN or "checked" in attrs):
             self.sent.setdefault(name, []).append(attrs.get("value", ""))
         elif tag == "textarea" and not is_disabled:
             self._textarea, self.sent[name] = name, [""]
@@ -72,6 +75,8 @@ VALUES = {
     "amount": 0,
     "agreed": True,
     "colour": "blue",
+    "sizes": ["s", "l"],
+    "side": "right",
     "day": "2024-02-29",
     "note": "n",
     "revision": "r1",
@@ -82,9 +87,23 @@ def test_what_is_shown_comes_back_as_it_was(renderer, form, session):
     page = show(renderer, form, session, values=VALUES)
     submission = validate_form(form, session, page.sent)
     assert submission.problems == {}
-    assert submission.values == {**VALUES, "password": "", "attachment": ""}
+    assert submission.values == {**VALUES, "password": "", "attachment": "", "preview": False}
     assert len(submission.build_id) == 22
     assert not [tag for tag, _ in page.tags if tag == "script"]
+
+
+def test_choices_are_groups_with_a_name_and_a_condition_is_told_to_the_script(renderer, session):
+    condition = Condition("side", frozenset({"it's", "left"}))
+    elements = [replace(e, required=True) for e in ELEMENTS if e.name in {"sizes", "side"}]
+    elements.append(Element("markup", "hint", "Mind the <gap>.", shown_when=condition))
+    form = build_form("example", action="/e", elements=elements, submit="Send")
+    html = render_form(renderer, form, session=session, problems={"sizes": "Too many."})
+    page = Page(html)
+    group = page.find("fieldset", id="example-sizes")
+    assert (group["aria-invalid"], group["aria-describedby"]) == ("true", "example-sizes-problem")
+    assert {"Sizes ", "Side ", "Small", "Mind the <gap>."} <= set(page.texts)
+    assert page.find("p", id="example-hint")["data-values"] == '["it\\u0027s", "left"]'
+    assert [attrs["value"] for _, attrs in page.tags if attrs.get("type") == "radio"] == ["left", "right"]
 
 
 def test_every_rendering_has_the_same_token_and_a_build_id_of_its_own(renderer, form, session):
@@ -99,7 +118,7 @@ def test_every_visible_field_has_a_label_and_required_ones_say_so(renderer, form
     visible = [
         attrs
         for tag, attrs in page.tags
-        if tag in ("select", "textarea") or (tag == "input" and attrs["type"] not in ("hidden", "checkbox"))
+        if tag in ("select", "textarea") or (tag == "input" and attrs["type"] not in {"hidden", *CHOSEN})
     ]
     assert {attrs["id"] for attrs in visible} == labelled
     required = {attrs["name"] for _, attrs in page.tags if "required" in attrs}

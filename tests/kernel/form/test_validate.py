@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernel.form.build import build_form
-from kernel.form.model import Element
+from kernel.form.model import Condition, Element
 from kernel.form.token import BUILD_ID_FIELD, TOKEN_FIELD
 from kernel.form.validate import read_values
 from tests.kernel.form.conftest import ELEMENTS, GOOD
@@ -26,11 +26,14 @@ def test_good_values_are_typed(form, good):
         "amount": 7,
         "agreed": True,
         "colour": "blue",
+        "sizes": ["s", "l"],
+        "side": "left",
         "day": "2024-02-29",
         "password": " open sesame ",
         "note": "n",
         "revision": "r1",
         "attachment": "notes.txt",
+        "preview": True,
     }
 
 
@@ -40,11 +43,14 @@ def test_nothing_sent_is_every_optional_value_empty_and_every_missing_one_named(
         "summary": "",
         "amount": None,
         "agreed": False,
+        "sizes": [],
+        "side": "",
         "day": None,
         "password": "",
         "note": "",
         "revision": "",
         "attachment": "",
+        "preview": False,
     }
     assert submission.problems == {
         "title": "Title is required.",
@@ -160,6 +166,8 @@ def test_what_is_required_is_asked_for_in_every_kind():
         "summary": "Summary is required.",
         "amount": "Amount is required.",
         "agreed": "Agreed must be ticked.",
+        "sizes": "Sizes is required.",
+        "side": "Side is required.",
         "day": "Day is required.",
         "password": "Password is required.",
         "revision": "revision is required.",
@@ -188,6 +196,40 @@ def test_a_locked_element_keeps_its_value_whatever_is_sent():
     assert (submission.values, submission.problems) == ({"title": "Theirs"}, {})
 
 
+def test_choices_are_checked_and_come_in_the_order_of_their_options(form, good):
+    assert read_values(form, {**good, "sizes": ["l", "s", "l"]}).values["sizes"] == ["s", "l"]
+    submission = read_values(form, {**good, "sizes": ["s", "xxl"], "side": ["middle"]})
+    assert submission.problems == {
+        "sizes": "Sizes must be among the options in the list.",
+        "side": "Side must be one of the options in the list.",
+    }
+    assert (submission.raw["sizes"], submission.raw["side"]) == (["s", "xxl"], "middle")
+
+
+@pytest.mark.parametrize("ticked", [True, False])
+def test_what_depends_on_an_answer_is_asked_for_while_that_is_given(ticked):
+    group = Element(
+        "fieldset",
+        "address",
+        "Address",
+        shown_when=Condition("wants_post", frozenset({"1"})),
+        children=(Element("textfield", "street", "Street", required=True),),
+    )
+    elements = [Element("checkbox", "wants_post", "By post"), group]
+    form = build_form("example", action="/e", elements=elements, submit="Send")
+    submission = read_values(form, {"wants_post": ["1"] if ticked else [], "street": [""]})
+    assert submission.problems == ({"street": "Street is required."} if ticked else {})
+    # What nobody was asked for is not taken either.
+    hidden = read_values(form, {"street": ["Elm Street"]})
+    assert hidden.values == {"wants_post": False, "street": None}
+
+
+def test_a_condition_on_what_the_form_has_not_is_refused():
+    lonely = Element("textfield", "a", "A", shown_when=Condition("b", frozenset({"1"})))
+    with pytest.raises(ValueError, match="'a' depends on 'b', which the form has not"):
+        build_form("example", action="/e", elements=[lonely], submit="Send")
+
+
 def test_what_was_typed_is_kept_to_be_shown_again_but_for_passwords(form):
     sent = {
         "title": ["a\x00\ud800b"],
@@ -204,6 +246,8 @@ def test_what_was_typed_is_kept_to_be_shown_again_but_for_passwords(form):
         "amount": "many",
         "agreed": True,
         "colour": "",
+        "sizes": [],
+        "side": "",
         "day": "",
         "note": "",
         "revision": "",
@@ -243,4 +287,4 @@ def test_a_huge_value_is_refused_quickly(form, text):
     submission = read_values(form, {name: [text] for name in GOOD})
     # Of this process, which a busy machine does not stretch; a quadratic step would take minutes.
     assert time.process_time() - begun < 1.0
-    assert set(submission.problems) == {*GOOD} - {"body__format", "agreed"}
+    assert set(submission.problems) == {*GOOD} - {"body__format", "agreed", "preview"}
