@@ -1,0 +1,119 @@
+"""Sliding windows in Redis: how often somebody may do something, counted over every process of the site.
+
+Each window keeps the moments of the requests that it let in, newest first and never more than it allows, so that it
+is exact: in no stretch of time that is as long as the window does it let in more, and it can say when the next one
+may come. Counters for fixed stretches take less room, but let in twice as much at their borders, or too little when
+they are weighted; of the limits that people meet, of 5 or 30, either would be felt. What is refused is not counted
+against anybody: who waits is let in.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from kernel.shared.connection import Script, Shared
+
+# A window keeps eight bytes or so for each request it let in.
+REQUESTS_MAX: Final = 10_000
+# Different refusals in one tally; those beyond are counted together.
+REFUSALS_MAX: Final = 5_000
+OTHERS: Final = "others"
+
+# KEYS: a log for each window, then the tally of refusals. ARGV: what the tally calls this refusal, ms to keep the
+# tally, its largest size, the name of what is beyond it; then for each window how many it allows, and its ms.
+# Answers for each window what is left, the ms until more is, and the ms to wait (0: let in).
+_TAKE: Final = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local answer, refused = {}, false
+for at = 1, #KEYS - 1 do
+  local key, most, span = KEYS[at], tonumber(ARGV[3 + 2 * at]), tonumber(ARGV[4 + 2 * at])
+  local used, high = 0, math.min(redis.call('LLEN', key), most)
+  while used < high do
+    local middle = math.floor((used + high) / 2)
+    if tonumber(redis.call('LINDEX', key, middle)) > now - span then used = middle + 1 else high = middle end
+  end
+  local oldest = used > 0 and tonumber(redis.call('LINDEX', key, used - 1)) or now
+  local wait = used >= most and math.max(1, oldest + span - now) or 0
+  refused = refused or wait > 0
+  answer[#answer + 1] = most - used
+  answer[#answer + 1] = oldest + span - now
+  answer[#answer + 1] = wait
+end
+if refused then
+  local tally, field = KEYS[#KEYS], ARGV[1]
+  if redis.call('HEXISTS', tally, field) == 0 and redis.call('HLEN', tally) >= tonumber(ARGV[3]) then
+    field = ARGV[4]
+  end
+  redis.call('HINCRBY', tally, field, 1)
+  redis.call('PEXPIRE', tally, ARGV[2])
+  return answer
+end
+for at = 1, #KEYS - 1 do
+  redis.call('LPUSH', KEYS[at], string.format('%.0f', now))
+  redis.call('LTRIM', KEYS[at], 0, tonumber(ARGV[3 + 2 * at]) - 1)
+  redis.call('PEXPIRE', KEYS[at], ARGV[4 + 2 * at])
+  answer[3 * at - 2] = answer[3 * at - 2] - 1
+end
+return answer
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """`who` may do `requests` of what `name` stands for in each stretch of `window_s`."""
+
+    name: str
+    who: str
+    requests: int
+    window_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What `window` has left; more in `reset_s`. With `wait_s` the request is refused, and may come after that."""
+
+    window: Window
+    remaining: int
+    reset_s: float
+    wait_s: float
+
+
+class RateLimits:
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._take = Script(shared, _TAKE)
+
+    async def take(
+        self, windows: Sequence[Window], *, tally: str, refusal: str, keep_tally_s: int
+    ) -> list[Share]:
+        """One request of all these windows, or of none when one of them is used up: in one round trip. A refusal is
+        counted under `refusal` in the tally of that name (kernel.shared.tally). Raises Unavailable."""
+        keys = [self._shared.key("rate", window.name, window.who) for window in windows]
+        arguments: list[str | bytes | int] = [refusal, keep_tally_s * 1000, REFUSALS_MAX, OTHERS]
+        for window in windows:
+            arguments += [window.requests, window.window_s * 1000]
+        numbers = await self._take.run([*keys, self._shared.key("tally", tally)], arguments)
+        return [
+            Share(window, int(remaining), int(reset_ms) / 1000, int(wait_ms) / 1000)
+            for window, remaining, reset_ms, wait_ms in zip(
+                windows, numbers[::3], numbers[1::3], numbers[2::3], strict=True
+            )
+        ]
+
+
+def find_refusal(shares: Sequence[Share]) -> Share | None:
+    """The one that makes the requester wait longest, if any does."""
+    return max((share for share in shares if share.wait_s), key=lambda share: share.wait_s, default=None)
+
+
+def describe_shares(shares: Sequence[Share]) -> Mapping[str, str]:
+    """The header fields `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-11)."""
+    return {
+        "RateLimit-Policy": ", ".join(
+            f'"{share.window.name}";q={share.window.requests};w={share.window.window_s}' for share in shares
+        ),
+        "RateLimit": ", ".join(
+            f'"{share.window.name}";r={share.remaining};t={-int(-share.reset_s // 1)}' for share in shares
+        ),
+    }
