@@ -93,9 +93,11 @@ def _open_corner(cache: Cache, state: PluginState, ttl_s: float) -> Fragments:
 
 
 def _build_key(state: PluginState, name: str, key: str) -> str:
-    """What another version of the plugin has stored may have another form."""
-    plugin = state.plugin
-    digest = hashlib.sha256(orjson.dumps([plugin.name, plugin.component.sha256, name, key])).hexdigest()
+    """What another version of the plugin has stored may have another form, and what it has stored while another one
+    was missing may say so."""
+    plugin, missing = state.plugin, state.scope.registry.missing
+    parts = [plugin.name, plugin.component.sha256, missing, name, key]
+    digest = hashlib.sha256(orjson.dumps(parts)).hexdigest()
     return stage_key(state.scope.ctx.stage_id, f"{_FORMAT}:{digest}")
 
 

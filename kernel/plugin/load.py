@@ -1,7 +1,7 @@
 """Loads plugins and asks each what it declares; one that has a problem is left out, and the site goes on."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
@@ -52,8 +52,10 @@ async def load_plugins(
     generation: int = 1,
     stops: Sequence[Stop] = (),
     watch: Watch | None = None,
+    installed: Collection[str] = (),
 ) -> PluginSet:
-    """`manifests` are those of enabled plugins; `failures` of reading others are passed on. `open_component` may
+    """`manifests` are those of enabled plugins; `failures` of reading others are passed on, and so are the names of all
+    that are `installed`. `open_component` may
     raise PluginError. Taps in `stops` are not called. What goes wrong with a plugin stands in the set's own
     `failures` and in the log."""
     failed = {failure.plugin: failure.problems for failure in failures}
@@ -81,7 +83,7 @@ async def load_plugins(
     registry = _build_registry(order.manifests, components, stops, watch or Watch())
     loaded_names = {manifest.name for manifest in order.manifests}
     absent = {manifest.name: manifest.taps for manifest in manifests if manifest.name not in loaded_names}
-    registry = replace(registry, absent=absent)
+    registry = replace(registry, absent=absent, installed=frozenset(installed))
     plugins = PluginSet(order.manifests, registry, generation=generation, stops=tuple(stops))
     plugins, problems, busy = await _collect_declarations(plugins)
     passing |= busy

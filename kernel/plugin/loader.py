@@ -53,6 +53,7 @@ class PluginLoader:
         hashes: dict[str, str] = {}
         manifests: list[Manifest] = []
         failures: list[LoadFailure] = []
+        installed = list(installed)
         for row in installed:
             if not row.is_enabled:
                 continue
@@ -72,6 +73,7 @@ class PluginLoader:
             generation=generation,
             stops=stops,
             watch=self.watch,
+            installed=[row.name for row in installed],
         )
 
     async def keep(self, plugins: PluginSet) -> None:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -98,7 +99,7 @@ class LoadFailure:
     may_pass: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class PluginSet:
     """The plugins of one process, in loading order, with what they declared. Never changed: a set with other
     plugins in it is another set, with a higher `generation`, or at least with another `epoch`: that tells apart what
@@ -111,12 +112,12 @@ class PluginSet:
     failures: tuple[LoadFailure, ...] = ()
     generation: int = 0
     stops: tuple[Stop, ...] = ()
-    epoch: str = field(init=False)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def epoch(self) -> str:
         loaded = sorted((plugin.name, plugin.component.sha256) for plugin in self.registry.plugins)
         parts = repr((self.generation, loaded, sorted(failure.plugin for failure in self.failures)))
-        object.__setattr__(self, "epoch", hashlib.sha256(parts.encode()).hexdigest()[:32])
+        return hashlib.sha256(parts.encode()).hexdigest()[:32]
 
     @property
     def names(self) -> Sequence[str]:

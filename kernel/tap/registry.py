@@ -47,14 +47,19 @@ class TapPlugin:
 
 @dataclass(frozen=True, eq=False)
 class Implementor:
+    """`missing` are plugins that are enabled and could not be loaded: what it answers without them is not what it
+    answers once they are there."""
+
     plugin: TapPlugin
     options: TapOptions
+    missing: tuple[str, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
-        """Another one where the artefact is, or what the manifest says of the tap or of the plugin's capabilities."""
+        """Another one where the artefact is, or what the manifest says of the tap or of the plugin's capabilities, or
+        what is missing."""
         plugin = self.plugin
-        parts = [plugin.name, plugin.component.sha256, self.options, plugin.may]
+        parts = [plugin.name, plugin.component.sha256, self.options, plugin.may, self.missing]
         text = orjson.dumps(parts, default=_as_list, option=orjson.OPT_SORT_KEYS)
         return hashlib.sha256(text).hexdigest()[:32]
 
@@ -66,16 +71,21 @@ class Implementor:
 class TapRegistry:
     """`plugins` in the order in which they were loaded; `type_owners` maps an item type to the plugin that
     defines it, `queues` a plugin and a name to what the plugin declared, `absent` the names of plugins that are enabled
-    and could not be loaded to their taps."""
+    and could not be loaded to their taps. `installed` are the names of all that are installed, enabled or not."""
 
     plugins: tuple[TapPlugin, ...] = ()
     type_owners: Mapping[str, str] = field(default_factory=dict)
     queues: Mapping[tuple[str, str], QueueInfo] = field(default_factory=dict)
     absent: Mapping[str, Mapping[str, TapOptions]] = field(default_factory=dict)
+    installed: frozenset[str] = frozenset()
     _implementors: Mapping[str, tuple[Implementor, ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_implementors", _sort_implementors(self.plugins))
+        object.__setattr__(self, "_implementors", _sort_implementors(self.plugins, self.missing))
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        return tuple(sorted(self.absent))
 
     def get_implementors(self, tap: Tap) -> tuple[Implementor, ...]:
         """Lowest weight first; equal weights in loading order, so after the plugins that they depend on."""
@@ -119,12 +129,14 @@ def _as_list(value: Any) -> list[Any]:
     raise TypeError(f"{type(value).__name__} is no part of a manifest.")
 
 
-def _sort_implementors(plugins: Iterable[TapPlugin]) -> dict[str, tuple[Implementor, ...]]:
+def _sort_implementors(
+    plugins: Iterable[TapPlugin], missing: tuple[str, ...]
+) -> dict[str, tuple[Implementor, ...]]:
     by_tap: dict[str, list[Implementor]] = {}
     for plugin in plugins:
         for tap, options in plugin.taps.items():
             if tap in plugin.stopped:
                 continue
-            by_tap.setdefault(tap, []).append(Implementor(plugin, options))
+            by_tap.setdefault(tap, []).append(Implementor(plugin, options, missing))
     # The sort is stable, so that equal weights keep their loading order.
     return {tap: tuple(sorted(found, key=lambda i: i.options.weight)) for tap, found in by_tap.items()}

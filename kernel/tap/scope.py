@@ -160,10 +160,12 @@ class PluginState:
         return name in self.plugin.may.variables or self.owns_variable(name)
 
     def owns_variable(self, name: str) -> bool:
-        """Whether it begins with the plugin's name, and with that of no other plugin whose name begins so too."""
+        """Whether it begins with the plugin's name, and with that of no other plugin whose name begins so too, be that
+        one enabled or not: its settings stay its own."""
         if not name.startswith(f"{self.plugin.name}_"):
             return False
-        others = (plugin.name for plugin in self.scope.registry.plugins if plugin is not self.plugin)
+        registry = self.scope.registry
+        others = registry.installed.union(plugin.name for plugin in registry.plugins)
         return not any(
             other.startswith(f"{self.plugin.name}_") and name.startswith(f"{other}_") for other in others
         )

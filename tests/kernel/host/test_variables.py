@@ -21,7 +21,9 @@ class Asker:
     def __init__(self, db, effects, tap=QUEUE_WORKER):
         self._get, self._set = (function.call for function in list_variable_functions(db))
         blog = TapPlugin("blog", None, {}, Capabilities(variables=frozenset({"site_name"})))
-        registry = TapRegistry((blog, TapPlugin("blog_extra", None, {})))
+        # One that is loaded beside it, and one that is installed and not loaded.
+        others = frozenset({"blog", "blog_extra", "blog_away"})
+        registry = TapRegistry((blog, TapPlugin("blog_extra", None, {})), installed=others)
         scope = TapScope(PluginSet(registry=registry), Context(), effects=effects)
         self.state = scope.get_state(blog)
         self.state.tap = tap
@@ -75,7 +77,17 @@ async def test_in_a_request_it_is_a_wish(web_database):
 
 @pytest.mark.parametrize(
     "name",
-    ["site_name", "blog", "blogx", "Blog_x", "blog_extra_x", "", "variable", "'; DROP TABLE variable; --"],
+    [
+        "site_name",
+        "blog",
+        "blogx",
+        "Blog_x",
+        "blog_extra_x",
+        "blog_away_x",
+        "",
+        "variable",
+        "'; DROP TABLE variable; --",
+    ],
 )
 async def test_only_its_own_variables_are_set(job, name):
     assert await refused(job.set(name)) == "refused-capability"
@@ -84,9 +96,12 @@ async def test_only_its_own_variables_are_set(job, name):
 async def test_a_variable_of_a_plugin_with_a_longer_name_is_not_read(job, database):
     async with database.acquire() as conn:
         await conn.execute(
-            """INSERT INTO variable VALUES ('blog_extra_x', '"hers"'), ('blog_extr', '"mine"')"""
+            """
+            INSERT INTO variable
+            VALUES ('blog_extra_x', '"hers"'), ('blog_away_x', '"his"'), ('blog_extr', '"mine"')
+            """
         )
-    assert await job.get("blog_extra_x") == "default"
+    assert await job.get("blog_extra_x") == await job.get("blog_away_x") == "default"
     assert await job.get("blog_extr") == "mine"
 
 

@@ -1,6 +1,7 @@
 """Implementors stand by weight, equal ones in loading order; a contradictory tap cannot be declared."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -34,6 +35,15 @@ def test_the_registry_knows_its_plugins():
     assert registry.has_plugin("blog")
     assert not registry.has_plugin("page")
     assert [implementor.plugin.name for implementor in registry.get_implementors(MENU)] == ["blog"]
+
+
+def test_what_was_answered_while_a_plugin_was_missing_is_looked_for_elsewhere():
+    blog = TapPlugin("blog", SimpleNamespace(sha256="0" * 64), {"tap_item_view": TapOptions()})
+    ((first,), (again,), (alone,)) = (
+        TapRegistry((blog,), absent=absent).get_implementors(ITEM_VIEW)
+        for absent in ({}, {}, {"page": {"tap_menu": TapOptions()}})
+    )
+    assert first.fingerprint == again.fingerprint != alone.fingerprint
 
 
 def test_every_tap_is_found_by_its_name_and_no_other():
