@@ -8,10 +8,10 @@ a stranger, and a writer is told so.
 import hashlib
 import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -20,71 +20,36 @@ from kernel.clock import now
 from kernel.errors import TooLarge, Unavailable
 from kernel.log import get_logger
 from kernel.names import LIVE
+from kernel.shared import session_scripts as scripts
 from kernel.shared.cache_scripts import STATE_KEY
 from kernel.shared.connection import Script, Shared
 
 log = get_logger(__name__)
 
 SESSION_ID = re.compile(r"[A-Za-z0-9_-]{43}")
+# The hash of one, under which it is known everywhere but in the browser.
+SESSION_KEY = re.compile(r"[0-9a-f]{64}")
 MAX_VALUE_BYTES = 16_384
 MAX_FLASHES = 20
+# Of one person at once. More are a script that logs in again and again.
+MAX_SESSIONS = 100
 # A stranger's session only carries the secret of a form; many of them may come from one script.
 ANONYMOUS_TTL_S = 21_600.0
+# From the last use of a session whose person asked to be remembered.
+REMEMBERED_TTL_S = 30 * 86_400.0
+# How exactly it is known when a session was last used.
+SEEN_MS = 300_000
 
-# KEYS: session, flashes, cache state. The time to live is renewed once a quarter of it has passed: a write on
-# every read would double the cost of the most frequent command.
-_LOAD = """
-local value = redis.call('HMGET', KEYS[1], 'value', 'ttl_ms')
-local flashes = 0
-if value[1] then
-  local ttl = tonumber(value[2])
-  if redis.call('PTTL', KEYS[1]) < ttl * 0.75 then
-    redis.call('PEXPIRE', KEYS[1], ttl)
-    redis.call('PEXPIRE', KEYS[2], ttl)
-  end
-  flashes = redis.call('EXISTS', KEYS[2])
-end
-return {value[1], flashes, redis.call('ZSCORE', KEYS[3], '-generation')}
-"""
 
-# KEYS: session. ARGV: value. Writes only what is there, so that a logout in another tab is not undone.
-_SAVE = """
-if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-redis.call('HSET', KEYS[1], 'value', ARGV[1])
-return 1
-"""
+@dataclass(frozen=True, slots=True)
+class Client:
+    """What somebody logs in with: a few words such as "Firefox on Linux", and a network address."""
 
-# KEYS: new session, new flashes, old session, old flashes. ARGV: value, ttl in ms, whether to keep the
-# flashes.
-_REPLACE = """
-redis.call('HSET', KEYS[1], 'value', ARGV[1], 'ttl_ms', ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-if KEYS[3] then
-  redis.call('DEL', KEYS[3])
-  if ARGV[3] == '0' then redis.call('DEL', KEYS[4]) end
-  if redis.call('EXISTS', KEYS[4]) == 1 then
-    redis.call('RENAME', KEYS[4], KEYS[2])
-    redis.call('PEXPIRE', KEYS[2], ARGV[2])
-  end
-end
-return 1
-"""
+    browser: str = ""
+    address: str = ""
 
-# KEYS: session, flashes. ARGV: message, most messages kept.
-_ADD_FLASH = """
-local ttl = redis.call('HGET', KEYS[1], 'ttl_ms')
-if not ttl then return 0 end
-redis.call('RPUSH', KEYS[2], ARGV[1])
-redis.call('LTRIM', KEYS[2], -tonumber(ARGV[2]), -1)
-redis.call('PEXPIRE', KEYS[2], ttl)
-return 1
-"""
 
-_TAKE_FLASHES = """
-local flashes = redis.call('LRANGE', KEYS[1], 0, -1)
-redis.call('DEL', KEYS[1])
-return flashes
-"""
+UNKNOWN_CLIENT: Final = Client()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +57,8 @@ class Session:
     """`id` goes into the cookie and nowhere else; `key` is its hash, safe to record. `secret` signs form
     tokens.
 
-    `data` is any JSON object; `has_flashes` says whether `Sessions.take_flashes` would find something.
+    `data` is any JSON object; `has_flashes` says whether `Sessions.take_flashes` would find something, `is_renewed`
+    whether loading it has put off its end, as a cookie that lasts has to be told.
     """
 
     id: str = field(repr=False)
@@ -102,22 +68,44 @@ class Session:
     secret: str = field(repr=False)
     created: datetime
     data: dict[str, Any] = field(default_factory=dict)
+    is_remembered: bool = False
     has_flashes: bool = False
+    is_renewed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSession:
+    """One line of the list of a person's sessions; `seen` is right to a few minutes."""
+
+    key: str
+    client: Client
+    created: datetime
+    seen: datetime
+    is_remembered: bool
 
 
 class Sessions:
-    """The store. `ttl_s` counts from the last use of a session that belongs to a user."""
+    """The store. `ttl_s` counts from the last use of a session that belongs to a user who is not to be remembered."""
 
     def __init__(self, shared: Shared, ttl_s: float) -> None:
-        self._shared = shared
+        self._prefix = shared.prefix
         self._ttl_s = ttl_s
-        self._load = Script(shared, _LOAD)
-        self._save = Script(shared, _SAVE)
-        self._replace = Script(shared, _REPLACE)
-        self._delete = Script(shared, "return redis.call('DEL', KEYS[1], KEYS[2])")
-        self._add_flash = Script(shared, _ADD_FLASH)
-        self._take_flashes = Script(shared, _TAKE_FLASHES)
+        self._load = Script(shared, scripts.LOAD)
+        self._save = Script(shared, scripts.SAVE)
+        self._replace = Script(shared, scripts.REPLACE)
+        self._delete = Script(shared, scripts.DELETE)
+        self._delete_own = Script(shared, scripts.DELETE_OWN)
+        self._delete_all = Script(shared, scripts.DELETE_ALL)
+        self._list = Script(shared, scripts.LIST)
+        self._add_flash = Script(shared, scripts.ADD_FLASH)
+        self._take_flashes = Script(shared, scripts.TAKE_FLASHES)
         self._state = shared.key(*STATE_KEY)
+
+    def ttl_of(self, *, user_id: UUID | None, is_remembered: bool) -> float:
+        """In seconds from its last use."""
+        if user_id is None:
+            return min(ANONYMOUS_TTL_S, self._ttl_s)
+        return max(REMEMBERED_TTL_S, self._ttl_s) if is_remembered else self._ttl_s
 
     async def load(self, session_id: str) -> tuple[Session | None, int]:
         """The session, if the id is one of ours and alive, and the cache generation (0 when unknown)."""
@@ -125,66 +113,106 @@ class Sessions:
             return None, 0
         key = _hash(session_id)
         try:
-            value, flashes, generation = await self._load.run([*self._keys(key), self._state], [])
+            found = await self._load.run([], [self._prefix, key, self._state, SEEN_MS])
         except Unavailable as error:
             log.warning("a session could not be read", error=error.detail)
             return None, 0
-        session = _decode(session_id, key, value, bool(flashes)) if value is not None else None
+        value, flashes, renewed, generation = found
+        session = None
+        if value is not None:
+            session = replace(
+                _decode(session_id, key, value), has_flashes=bool(flashes), is_renewed=bool(renewed)
+            )
         return session, int(-float(generation)) if generation is not None else 0
 
     async def create(
-        self, *, user_id: UUID | None, active_stage: str = LIVE, data: Mapping[str, Any] | None = None
+        self,
+        *,
+        user_id: UUID | None,
+        active_stage: str = LIVE,
+        data: Mapping[str, Any] | None = None,
+        client: Client = UNKNOWN_CLIENT,
+        is_remembered: bool = False,
     ) -> Session:
         """Raises Unavailable."""
-        session = _new(user_id, active_stage, data or {})
-        await self._write_new(session, None, keeps=False)
+        session = _new(user_id, active_stage, data or {}, is_remembered)
+        await self._write_new(session, None, client, keeps=False)
         return session
 
     async def save(self, session: Session) -> None:
         """Write stage and data. Does nothing to a session that has ended meanwhile. Raises Unavailable,
         TooLarge."""
-        await self._save.run([self._keys(session.key)[0]], [_encode(session)])
+        await self._save.run([], [self._prefix, session.key, _encode(session)])
 
-    async def rotate(self, session: Session | None, *, user_id: UUID | None) -> Session:
+    async def rotate(
+        self,
+        session: Session | None,
+        *,
+        user_id: UUID | None,
+        client: Client = UNKNOWN_CLIENT,
+        is_remembered: bool = False,
+    ) -> Session:
         """Another id and secret, for a change of rights such as a login: an id known to somebody else is
         worth nothing afterwards. What a stranger had collected goes along; what belonged to another user does
         not."""
         keeps = session is not None and session.user_id in (None, user_id)
         stage = session.active_stage if session is not None and session.user_id == user_id else LIVE
-        fresh = _new(user_id, stage, session.data if session is not None and keeps else {})
-        await self._write_new(fresh, session, keeps=keeps)
+        fresh = _new(user_id, stage, session.data if session is not None and keeps else {}, is_remembered)
+        await self._write_new(fresh, session, client, keeps=keeps)
         return fresh
 
     async def delete(self, session: Session) -> None:
         """Raises Unavailable: a logout that did not happen must not look like one."""
-        await Script(self._shared, "return redis.call('DEL', KEYS[1], KEYS[2])").run(
-            self._keys(session.key), []
-        )
+        await self._delete.run([], [self._prefix, session.key])
+
+    async def delete_own(self, user_id: UUID, key: str) -> bool:
+        """End this person's session of that key; False when there is none, whoever else may have one. Raises
+        Unavailable."""
+        return bool(await self._delete_own.run([], [self._prefix, str(user_id), key]))
+
+    async def delete_all(self, user_id: UUID, but: str | None = None) -> int:
+        """End every session of this person except the one with the key `but`; how many there were. Raises
+        Unavailable."""
+        return int(await self._delete_all.run([], [self._prefix, str(user_id), but or ""]))
+
+    async def list_own(self, user_id: UUID) -> list[OwnSession]:
+        """Those of this person that live, the last used first; MAX_SESSIONS at most. Raises Unavailable."""
+        rows = await self._list.run([], [self._prefix, str(user_id)])
+        read_at = now()
+        sessions = [_read_own(row, read_at) for row in rows]
+        return sorted(sessions, key=lambda session: (session.seen, session.created), reverse=True)
 
     async def add_flash(self, session: Session, kind: str, text: str) -> None:
         """A message for the next page of this browser. Raises Unavailable."""
         message = orjson.dumps({"kind": kind, "text": text})
-        await self._add_flash.run(self._keys(session.key), [message, MAX_FLASHES])
+        await self._add_flash.run([], [self._prefix, session.key, message, MAX_FLASHES])
 
     async def take_flashes(self, session: Session) -> list[dict[str, str]]:
         """The messages, oldest first, each given out once; none when Redis is away, they will keep."""
         try:
-            raw = await self._take_flashes.run([self._keys(session.key)[1]], [])
+            raw = await self._take_flashes.run([], [self._prefix, session.key])
         except Unavailable as error:
             log.warning("flash messages could not be read", error=error.detail)
             return []
         return [orjson.loads(message) for message in raw]
 
-    async def _write_new(self, session: Session, old: Session | None, *, keeps: bool) -> None:
-        ttl_s = self._ttl_s if session.user_id is not None else min(ANONYMOUS_TTL_S, self._ttl_s)
-        keys = [*self._keys(session.key), *(self._keys(old.key) if old is not None else ())]
-        await self._replace.run(keys, [_encode(session), int(ttl_s * 1000), int(keeps)])
+    async def _write_new(self, session: Session, old: Session | None, client: Client, *, keeps: bool) -> None:
+        ttl_s = self.ttl_of(user_id=session.user_id, is_remembered=session.is_remembered)
+        arguments: list[str | bytes | int] = [
+            self._prefix,
+            session.key,
+            old.key if old is not None else "",
+            _encode(session),
+            int(ttl_s * 1000),
+            str(session.user_id) if session.user_id is not None else "",
+            orjson.dumps(client),
+            int(keeps),
+            MAX_SESSIONS,
+        ]
+        await self._replace.run([], arguments)
 
-    def _keys(self, key: str) -> tuple[str, str]:
-        return self._shared.key("session", key), self._shared.key("session", key, "flashes")
 
-
-def _new(user_id: UUID | None, active_stage: str, data: Mapping[str, Any]) -> Session:
+def _new(user_id: UUID | None, active_stage: str, data: Mapping[str, Any], is_remembered: bool) -> Session:
     session_id = secrets.token_urlsafe(32)
     return Session(
         id=session_id,
@@ -194,6 +222,7 @@ def _new(user_id: UUID | None, active_stage: str, data: Mapping[str, Any]) -> Se
         secret=secrets.token_urlsafe(32),
         created=now(),
         data=dict(data),
+        is_remembered=is_remembered,
     )
 
 
@@ -209,6 +238,7 @@ def _encode(session: Session) -> bytes:
             "secret": session.secret,
             "created": session.created,
             "data": session.data,
+            "remembered": session.is_remembered,
         }
     )
     if len(value) > MAX_VALUE_BYTES:
@@ -218,7 +248,7 @@ def _encode(session: Session) -> bytes:
     return value
 
 
-def _decode(session_id: str, key: str, value: bytes, has_flashes: bool) -> Session:
+def _decode(session_id: str, key: str, value: bytes) -> Session:
     document = orjson.loads(value)
     user_id = document["user_id"]
     return Session(
@@ -229,5 +259,17 @@ def _decode(session_id: str, key: str, value: bytes, has_flashes: bool) -> Sessi
         secret=document["secret"],
         created=datetime.fromisoformat(document["created"]),
         data=document["data"],
-        has_flashes=has_flashes,
+        is_remembered=document["remembered"],
+    )
+
+
+def _read_own(row: Sequence[Any], read_at: datetime) -> OwnSession:
+    key, value, client, unused_ms = row
+    document = orjson.loads(value)
+    return OwnSession(
+        key=key.decode(),
+        client=Client(**orjson.loads(client)),
+        created=datetime.fromisoformat(document["created"]),
+        seen=read_at - timedelta(milliseconds=max(0, unused_ms)),
+        is_remembered=document["remembered"],
     )

@@ -10,7 +10,7 @@ import pytest
 from kernel.clock import now
 from kernel.errors import TooLarge, Unavailable
 from kernel.shared.connection import Shared
-from kernel.shared.session import ANONYMOUS_TTL_S, MAX_FLASHES, Sessions
+from kernel.shared.session import ANONYMOUS_TTL_S, MAX_FLASHES, MAX_SESSIONS, SEEN_MS, Client, Sessions
 
 ALICE = UUID("0197a3c0-0000-7000-8000-000000000001")
 BOB = UUID("0197a3c0-0000-7000-8000-000000000002")
@@ -126,30 +126,117 @@ async def test_flashes_are_given_out_once_in_order_and_bounded(sessions):
     assert not (await sessions.load(session.id))[0].has_flashes
 
 
+@pytest.mark.story("2.10")
 @pytest.mark.parametrize(
-    ("user_id", "ttl_s"), [(ALICE, TTL_S), (None, ANONYMOUS_TTL_S)], ids=["user", "stranger"]
+    ("whose", "ttl_s"),
+    [
+        pytest.param({"user_id": ALICE}, TTL_S, id="user"),
+        pytest.param({"user_id": ALICE, "is_remembered": True}, 30 * 86_400, id="remembered"),
+        pytest.param({"user_id": None}, ANONYMOUS_TTL_S, id="stranger"),
+        pytest.param(
+            {"user_id": None, "is_remembered": True}, ANONYMOUS_TTL_S, id="stranger-who-wants-to-stay"
+        ),
+    ],
 )
-async def test_a_session_ends_when_it_is_not_used(sessions, redis_client, user_id, ttl_s):
-    session = await sessions.create(user_id=user_id)
+async def test_a_session_ends_when_it_is_not_used(sessions, redis_client, key_of, whose, ttl_s):
+    session = await sessions.create(**whose)
     await sessions.add_flash(session, "status", "hello")
-    for key in sessions._keys(session.key):
+    for key in (key_of(session), key_of(session) + ":flashes"):
         assert ttl_s - 5 < redis_client.ttl(key) <= ttl_s
 
 
-async def test_use_renews_a_session_once_a_quarter_of_its_life_has_passed(sessions, redis_client):
+@pytest.fixture
+def key_of(redis_prefix):
+    return lambda session: f"{redis_prefix}:session:{session.key}"
+
+
+async def test_use_renews_a_session_every_few_minutes(sessions, redis_client, redis_prefix, key_of):
     session = await sessions.create(user_id=ALICE)
-    key = sessions._keys(session.key)[0]
-    redis_client.expire(key, int(TTL_S * 0.76))
-    await sessions.load(session.id)
-    assert redis_client.ttl(key) <= TTL_S * 0.76
-    redis_client.expire(key, int(TTL_S * 0.74))
-    await sessions.load(session.id)
+    listed, key = f"{redis_prefix}:sessions:{ALICE}", key_of(session)
+    redis_client.pexpire(key, int(TTL_S * 1000) - SEEN_MS + 5_000)
+    assert not (await sessions.load(session.id))[0].is_renewed
+    assert redis_client.ttl(key) <= TTL_S - 294
+    redis_client.pexpire(key, int(TTL_S * 1000) - SEEN_MS - 5_000)
+    redis_client.zadd(listed, {session.key: 1.0})
+    assert (await sessions.load(session.id))[0].is_renewed
     assert redis_client.ttl(key) > TTL_S - 5
+    assert redis_client.zscore(listed, session.key) / 1000 > now().timestamp() + TTL_S - 5
 
 
-async def test_saving_does_not_change_how_long_a_session_lives(sessions, redis_client):
+async def test_a_short_session_is_renewed_once_a_quarter_of_its_life_has_passed(shared, redis_client, key_of):
+    sessions = Sessions(shared, 100.0)
     session = await sessions.create(user_id=ALICE)
-    key = sessions._keys(session.key)[0]
+    redis_client.expire(key_of(session), 74)
+    await sessions.load(session.id)
+    assert redis_client.ttl(key_of(session)) > 95
+
+
+async def test_a_person_has_a_list_of_sessions(sessions, redis_client, redis_prefix, key_of):
+    phone = await sessions.create(
+        user_id=ALICE, client=Client("Safari on iPhone", "192.0.2.7"), is_remembered=True
+    )
+    home = await sessions.rotate(None, user_id=ALICE, client=Client("Firefox on Linux", "2001:db8::7"))
+    await sessions.create(user_id=BOB)
+    await sessions.create(user_id=None)
+    redis_client.pexpire(key_of(home), int(TTL_S * 1000) - 120_000)
+    first, second = await sessions.list_own(ALICE)
+    assert (first.key, first.client, first.is_remembered) == (
+        phone.key,
+        Client("Safari on iPhone", "192.0.2.7"),
+        True,
+    )
+    assert (second.key, second.client, second.is_remembered) == (
+        home.key,
+        Client("Firefox on Linux", "2001:db8::7"),
+        False,
+    )
+    assert timedelta(seconds=118) < now() - second.seen < timedelta(seconds=125)
+    assert second.created == home.created
+    # One that has ended is not in it, whether its time came or its key was lost.
+    redis_client.zadd(f"{redis_prefix}:sessions:{ALICE}", {phone.key: 1.0})
+    redis_client.delete(key_of(home))
+    assert await sessions.list_own(ALICE) == []
+    assert redis_client.zcard(f"{redis_prefix}:sessions:{ALICE}") == 0
+
+
+async def test_another_id_takes_the_place_of_the_old_one_in_the_list(sessions):
+    old = await sessions.create(user_id=ALICE)
+    new = await sessions.rotate(old, user_id=ALICE)
+    assert [session.key for session in await sessions.list_own(ALICE)] == [new.key]
+    bob = await sessions.rotate(new, user_id=BOB)
+    assert await sessions.list_own(ALICE) == []
+    assert [session.key for session in await sessions.list_own(BOB)] == [bob.key]
+
+
+@pytest.mark.story("2.4")
+async def test_one_session_or_all_of_a_person_end(sessions, redis_client, redis_prefix):
+    mine, lost, other = [await sessions.create(user_id=ALICE) for _ in range(3)]
+    bob = await sessions.create(user_id=BOB)
+    assert not await sessions.delete_own(ALICE, bob.key)
+    assert not await sessions.delete_own(ALICE, "x:../*")
+    assert await sessions.delete_own(ALICE, lost.key)
+    assert (await sessions.load(lost.id))[0] is None
+    await sessions.add_flash(other, "status", "hello")
+    assert await sessions.delete_all(ALICE, but=mine.key) == 1
+    assert [session.key for session in await sessions.list_own(ALICE)] == [mine.key]
+    assert await sessions.delete_all(ALICE) == 1
+    assert await sessions.delete_all(ALICE) == 0
+    assert (await sessions.load(bob.id))[0] is not None
+    names = {key.decode() for key in redis_client.scan_iter(f"{redis_prefix}:session*")}
+    assert names == {f"{redis_prefix}:session:{bob.key}", f"{redis_prefix}:sessions:{BOB}"}
+
+
+async def test_a_person_has_no_more_sessions_than_can_be_shown(sessions):
+    made = [await sessions.create(user_id=ALICE) for _ in range(MAX_SESSIONS + 2)]
+    kept = {session.key for session in await sessions.list_own(ALICE)}
+    assert len(kept) == MAX_SESSIONS
+    assert made[-1].key in kept
+    assert (await sessions.load(made[0].id))[0] is None
+
+
+async def test_saving_does_not_change_how_long_a_session_lives(sessions, redis_client, key_of):
+    session = await sessions.create(user_id=ALICE)
+    key = key_of(session)
     redis_client.expire(key, 1000)
     await sessions.save(session)
     assert redis_client.ttl(key) <= 1000
@@ -175,6 +262,9 @@ async def test_without_redis_a_reader_is_a_stranger_and_a_writer_is_told(own_red
         sessions.save(session),
         sessions.rotate(session, user_id=ALICE),
         sessions.delete(session),
+        sessions.delete_own(ALICE, session.key),
+        sessions.delete_all(ALICE),
+        sessions.list_own(ALICE),
         sessions.add_flash(session, "status", "hello"),
     ):
         with pytest.raises(Unavailable):
