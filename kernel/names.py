@@ -22,6 +22,8 @@ PLUGINS_TAG: Final = "plugins"
 FRAGMENTS_TAG: Final = "fragments"
 # The permission without which nobody sees an item.
 ACCESS_CONTENT: Final = "access content"
+# What administrators alone may, since no permission without a name can be given to a role.
+EVERYTHING: Final = ""
 ANONYMOUS_ID: Final = UUID(int=0)
 ANONYMOUS_ROLE: Final = "anonymous user"
 AUTHENTICATED_ROLE: Final = "authenticated user"

@@ -10,6 +10,7 @@ pytest_plugins = [
     "tests.fixtures.database",
     "tests.fixtures.plugins",
     "tests.fixtures.site",
+    "tests.fixtures.access",
     "tests.fixtures.processes",
     "tests.fixtures.ledger",
     "tests.fixtures.tables",

@@ -7,6 +7,7 @@ from typing import Final
 from kernel.context import Actor
 from kernel.item.access import Operation, Step, Verdict, is_granted, weigh
 from kernel.item.model import Item
+from kernel.names import EVERYTHING
 from kernel.tap.catalogue import ITEM_ACCESS
 from kernel.tap.dispatch import dispatch
 from kernel.tap.record import Record
@@ -72,7 +73,16 @@ def is_decided_by_plugins(registry: TapRegistry, actor: Actor, types: Collection
 
 def _find(scope: TapScope, item: Item, operation: Operation) -> Decision:
     decided: Decision | None = scope.decided.get((operation, item.revision_id))
-    return decided or Decision(tuple(weigh(scope.ctx.actor, item, operation)), Record())
+    if decided is not None:
+        return decided
+    return Decision(tuple(weigh(scope.ctx.actor, item, operation)), _note_actor(scope, item, Record()))
+
+
+def _note_actor(scope: TapScope, item: Item, record: Record) -> Record:
+    """Others who see the same page are asked about where administrators are not."""
+    if has_deciders(scope.registry, item.type):
+        record.note_permission(EVERYTHING, scope.ctx.actor.is_admin)
+    return record
 
 
 async def _ask_plugins(scope: TapScope, items: Sequence[Item], operation: Operation) -> None:
@@ -90,7 +100,7 @@ async def _ask_plugins(scope: TapScope, items: Sequence[Item], operation: Operat
     data = [item.as_data() for item in asked]
     dispatched = await dispatch(scope.judges, ITEM_ACCESS, items=data, extra={"operation": operation})
     failed = {failure.plugin for failure in dispatched.failures}
-    record = scope.judges.witness.record.copy()
+    record = _note_actor(scope, asked[0], scope.judges.witness.record.copy())
     if failed:
         record.note_obstacle(_FAILED)
     scope.witness.record.merge(record)

@@ -7,6 +7,8 @@ same question would be answered the same.
 from collections.abc import Iterable, Mapping
 from typing import Final, Self
 
+from kernel.names import EVERYTHING
+
 # What tags stand for, by what comes before the colon.
 _KINDS: Final[Mapping[str, str]] = {
     "cache": "values that the plugin keeps in its cache",
@@ -79,14 +81,17 @@ class Record:
         sentences = [f"It is not kept: {self.obstacle}."] if self.obstacle else []
         if self.has_user:
             sentences.append("It is this user's alone.")
-        sentences += [
-            f"It depends on the permission “{name}”, which the user {'has' if granted else 'does not have'}."
-            for name, granted in sorted(self.permissions.items())
-        ]
+        sentences += [_describe_permission(*asked) for asked in sorted(self.permissions.items())]
         if self.ttl_s is not None:
             sentences.append(f"It depends on the time, and is made again after {max(self.ttl_s, 0):.0f} s.")
         sentences += _describe_tags(self.tags)
         return sentences or ["It depends on nothing that can change."]
+
+
+def _describe_permission(name: str, granted: bool) -> str:  # as it stands in a record
+    if name == EVERYTHING:
+        return f"It depends on whether the user is an administrator, and this one is{'' if granted else ' not'}."
+    return f"It depends on the permission “{name}”, which the user {'has' if granted else 'does not have'}."
 
 
 def _describe_tags(tags: Iterable[str]) -> list[str]:

@@ -185,11 +185,11 @@ async def test_titles_of_refused_items_are_told_to_those_who_may_view_them(site)
     await grant(site, ada, "access content overview", "access content")
     root, _ = await make_admin(site)
     shown, draft = await add_items(site, root, 2, title="Words of a title")
-    async with site.worker.db.acquire() as conn:
-        await conn.execute("UPDATE item SET status = 0 WHERE id = $1", draft.id)
     lines = [write_listed(item.id, None) for item in (shown, draft)]
     job = await start(site, ada, DELETE_ITEMS, Selection(listed=2), lines=lines)
     assert job.result["refused"] == 2
+    async with site.worker.db.acquire() as conn:
+        await conn.execute("UPDATE item SET status = 0 WHERE id = $1", draft.id)
     async with site.client(cookie=session.id) as browser:
         page = await browser.get(f"/batch/{job.id}")
     assert shown.title in page.text

@@ -4,6 +4,7 @@ import json
 from datetime import datetime
 
 from trovato_sdk import (
+    AccessResult,
     ContentTypeDefinition,
     FieldDefinition,
     Item,
@@ -13,6 +14,7 @@ from trovato_sdk import (
     PermissionDefinition,
     RenderElement,
     TapContext,
+    items,
     log,
     markup,
     plugins,
@@ -24,6 +26,7 @@ from trovato_sdk import (
 
 FIELDS = ("field_body", "field_minutes", "field_featured", "field_secret", "field_missing")
 CALLS = []
+NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 @tap
@@ -52,6 +55,20 @@ def item_view(item: Item, ctx: TapContext) -> RenderElement | None:
         "set": item.set_title("changed while viewing"),
     }
     return markup(json.dumps(seen))
+
+
+@tap
+def item_access(item: Item, operation: str) -> AccessResult | None:
+    """The words of the title say what is answered, "deny-view" or "grant-edit", or what is done to find out."""
+    words = item.title.split()
+    if f"break-{operation}" in words:
+        raise ValueError(item.title)
+    if "for-strangers" in words and user.current_id() != NOBODY:
+        return AccessResult.DENY
+    if "loads" in words and items.load(item.id) is None:
+        return AccessResult.DENY
+    answers = [answer for answer in AccessResult if f"{answer}-{operation}" in words]
+    return answers[0] if answers else None
 
 
 @tap
@@ -90,6 +107,9 @@ def perm() -> list[PermissionDefinition]:
 
 @tap
 def page(request: PageRequest) -> Page:
+    if request.function == "find":
+        found = items.load(request.args["id"])
+        return Page("Nothing" if found is None else found.title)
     told = {
         "path": request.path,
         "args": request.args,
