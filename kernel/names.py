@@ -8,7 +8,7 @@ from uuid import UUID
 MACHINE_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 # A last label that begins with a letter cannot be part of an address in numbers.
 HOST: Final = re.compile(
-    r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
+    r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
 )
 
 LIVE: Final = "live"
@@ -34,9 +34,13 @@ def is_machine_name(text: str) -> bool:
 
 
 def is_host(text: str) -> bool:
-    """A name on the internet, in small letters: at least two labels and no address, so what a certificate can be made
-    out to."""
+    """A name in small letters and no address, so what a certificate can be made out to."""
     return HOST.fullmatch(text) is not None
+
+
+def is_local_host(host: str) -> bool:
+    """A name of one label, as `localhost`: it means something in one network alone."""
+    return "." not in host
 
 
 def item_tag(item_id: object) -> str:

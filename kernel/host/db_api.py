@@ -88,12 +88,8 @@ async def delete_rows(state: PluginState, query_json: str) -> str:
     return await _write(state, delete, {"kind": "delete", "query": query}, len(query_json))
 
 
-def refuse_raw(state: PluginState, _query_json: str) -> str:
-    """Error codes: refused-capability, not-available."""
-    if not state.plugin.may.raw_sql:
-        raise HostError(
-            "refused-capability", "This plugin's manifest does not ask for raw_sql in [capabilities]."
-        )
+def refuse_raw(_state: PluginState, _query_json: str) -> str:
+    """Error codes: not-available."""
     raise HostError(
         "not-available", "This kernel runs no SQL of plugins. Use select, insert, update and delete."
     )

@@ -30,10 +30,7 @@ _TAP_WISHES: Final[Mapping[str, tuple[Tap, ...]]] = {
 def list_wishes(manifest: Manifest) -> tuple[str, ...]:
     """One sentence each, the graver first; empty for a plugin that asks for nothing."""
     may = manifest.may
-    wishes = []
-    if may.raw_sql:
-        wishes.append("Run SQL of its own")
-    wishes += [f"Send requests to {host}" for host in sorted(may.hosts)]
+    wishes = [f"Send requests to {host}" for host in sorted(may.hosts)]
     wishes += [f"Save items of the type “{name}”" for name in sorted(may.write_types)]
     wishes += [f"Read items of the type “{name}”" for name in sorted(may.read_types)]
     wishes += [f"Read the setting “{name}”" for name in sorted(may.variables)]

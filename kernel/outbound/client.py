@@ -20,6 +20,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from kernel.log import get_logger
+from kernel.names import is_local_host
 from kernel.outbound.address import is_public
 from kernel.outbound.request import Request
 
@@ -71,6 +72,12 @@ class Outbound:
     async def fetch(self, request: Request) -> Answer:
         """Raises FetchError."""
         is_private = request.is_listed(self._private_hosts)
+        if is_local_host(request.host) and not is_private:
+            raise FetchError(
+                "refused-capability",
+                f"{request.host}:{request.port} is no server on the internet; whoever runs this site can list it in"
+                " OUTBOUND_PRIVATE_HOSTS.",
+            )
         if request.scheme != "https" and not is_private:
             raise FetchError("refused-capability", "Other servers are asked over https alone.")
         try:

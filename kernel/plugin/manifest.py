@@ -29,7 +29,10 @@ _TOP: Final = (
     "tables",
     "budgets",
 )
-_CAPABILITIES: Final = ("permissions", "variables", "read_types", "write_types", "hosts", "raw_sql")
+_CAPABILITIES: Final = ("permissions", "variables", "read_types", "write_types", "hosts")
+_NO_RAW_SQL: Final = (
+    "raw_sql is not offered by this version; declare [tables], and use db.select, insert, update and delete"
+)
 _PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
 _OPTIONS: Final = ("data_mode", "fields", "types", "weight")
 _WEIGHT_LIMIT: Final = 1_000
@@ -162,7 +165,9 @@ class _Reader:
         )
 
     def read_capabilities(self, data: Mapping[str, Any], tables: Mapping[str, Table]) -> Capabilities:
-        self.check_keys("capabilities", data, _CAPABILITIES)
+        if "raw_sql" in data:
+            self.complain("capabilities.raw_sql", _NO_RAW_SQL)
+        self.check_keys("capabilities", {key: data[key] for key in data if key != "raw_sql"}, _CAPABILITIES)
         hosts = self.texts(data, "capabilities.hosts")
         for host in hosts:
             name, colon, port = host.partition(":")
@@ -172,16 +177,12 @@ class _Reader:
                     f"{host!r} must be a host like api.example.com or api.example.com:8443",
                     host,
                 )
-        raw_sql = data.get("raw_sql", False)
-        if not isinstance(raw_sql, bool):
-            self.complain("capabilities.raw_sql", f"raw_sql must be true or false, not {raw_sql!r}")
         return Capabilities(
             permissions=frozenset(self.texts(data, "capabilities.permissions")),
             variables=frozenset(self.names(data, "capabilities.variables")),
             read_types=frozenset(self.names(data, "capabilities.read_types")),
             write_types=frozenset(self.names(data, "capabilities.write_types")),
             hosts=frozenset(hosts),
-            raw_sql=raw_sql is True,
             tables=tables,
         )
 

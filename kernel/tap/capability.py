@@ -43,5 +43,4 @@ class Capabilities:
     read_types: frozenset[str] = frozenset()
     write_types: frozenset[str] = frozenset()
     hosts: frozenset[str] = frozenset()
-    raw_sql: bool = False
     tables: Mapping[str, Table] = field(default_factory=dict)

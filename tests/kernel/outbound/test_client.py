@@ -157,6 +157,19 @@ async def test_only_private_hosts_are_asked_without_tls():
     assert names.asked == []
 
 
+async def test_a_name_of_one_label_is_asked_only_when_the_operator_lists_it():
+    # As a resolver answers that adds a domain of its own.
+    names = Names(localhost=[["93.184.216.34"]])
+    async with serve(OK) as server:
+        for listed in (frozenset(), {"localhost"}):
+            outbound = Outbound(listed, resolve=names)
+            for scheme in ("http", "https"):
+                assert await refuse(server, outbound, host="localhost", scheme=scheme) == "refused-capability"
+        assert names.asked == []
+        listed = Outbound({f"localhost:{server.port}"}, resolve=Names(localhost=[["127.0.0.1"]]))
+        assert (await ask(server, listed, host="localhost")).body == b"ok"
+
+
 @pytest.mark.parametrize(
     "addresses",
     [

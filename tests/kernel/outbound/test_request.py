@@ -68,7 +68,6 @@ def test_what_is_not_said_has_a_plain_meaning():
         "https://[::ffff:127.0.0.1]/",
         "https://[fe80::1%25eth0]/",
         "https://::1/",
-        "https://localhost/",
         "https://example.com./",
         "https://.example.com/",
         "https://example..com/",

@@ -11,8 +11,8 @@ def test_no_server_is_private_unless_somebody_says_so():
 
 
 def test_private_hosts_are_names_with_or_without_a_port():
-    config = read_config({"OUTBOUND_PRIVATE_HOSTS": "mail.internal, Search.Internal:8080 ,"})
-    assert config.outbound_private_hosts == {"mail.internal", "search.internal:8080"}
+    config = read_config({"OUTBOUND_PRIVATE_HOSTS": "mail.internal, Search.Internal:8080 , localhost:9000,"})
+    assert config.outbound_private_hosts == {"mail.internal", "search.internal:8080", "localhost:9000"}
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,8 @@ def test_private_hosts_are_names_with_or_without_a_port():
         "127.0.0.1",
         "10.0.0.1:80",
         "[::1]",
-        "localhost",
+        "2130706433",
+        "0x7f000001",
         "a.b:",
         "a.b:0",
         "a.b:65536",

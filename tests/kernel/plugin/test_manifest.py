@@ -35,8 +35,7 @@ permissions = ["edit any blog content"]
 variables = ["site_name"]
 read_types = ["page"]
 write_types = ["page", "note"]
-hosts = ["api.example.com", "api.example.com:8443"]
-raw_sql = true
+hosts = ["api.example.com", "api.example.com:8443", "localhost:9000"]
 
 [budgets]
 cpu_ms = 50
@@ -93,8 +92,7 @@ def test_everything_is_read(write):
             variables=frozenset({"site_name"}),
             read_types=frozenset({"page"}),
             write_types=frozenset({"page", "note"}),
-            hosts=frozenset({"api.example.com", "api.example.com:8443"}),
-            raw_sql=True,
+            hosts=frozenset({"api.example.com", "api.example.com:8443", "localhost:9000"}),
         ),
         functions=frozenset({"get_featured"}),
         budgets=Budgets(cpu_ms=50, memory_mb=32, host_calls=20),
@@ -176,13 +174,13 @@ data_mode = "handle"
         ('"note"]', '"a note"]', "24: 'a note' must hold a-z, 0-9 and _ only"),
         ('"api.example.com",', '"https://x.y/",', "25: 'https://x.y/' must be a host like api.example.com or"),
         ('"api.example.com",', '"10.0.0.1",', "25: '10.0.0.1' must be a host like api.example.com or"),
-        ('"api.example.com",', '"localhost",', "25: 'localhost' must be a host like api.example.com or"),
-        ("raw_sql = true", 'raw_sql = "yes"', "26: raw_sql must be true or false, not 'yes'."),
-        ("cpu_ms = 50", "cpu_ms = 500", "29: cpu_ms 500 is over what this site allows, 100."),
-        ("memory_mb = 32", "memory_mb = 0", "30: memory_mb 0 must be a whole number above 0."),
-        ("memory_mb = 32", "memory_mb = true", "30: memory_mb True must be a whole number above 0."),
-        ("host_calls = 20", 'host_calls = "20"', "31: host_calls '20' must be a whole number above 0."),
-        ("[budgets]", "[[budgets]]", "28: budgets must be a table, [budgets], not"),
+        ('"api.example.com",', '"2130706433",', "25: '2130706433' must be a host like api.example.com or"),
+        ("read_types", "raw_sql = true\nread_types", "23: raw_sql is not offered by this version; declare [tables],"),
+        ("cpu_ms = 50", "cpu_ms = 500", "28: cpu_ms 500 is over what this site allows, 100."),
+        ("memory_mb = 32", "memory_mb = 0", "29: memory_mb 0 must be a whole number above 0."),
+        ("memory_mb = 32", "memory_mb = true", "29: memory_mb True must be a whole number above 0."),
+        ("host_calls = 20", 'host_calls = "20"', "30: host_calls '20' must be a whole number above 0."),
+        ("[budgets]", "[[budgets]]", "27: budgets must be a table, [budgets], not"),
     ],
 )  # fmt: skip  # one case a line
 def test_a_mistake_is_told_with_its_line_and_what_was_expected(find_problems, old, new, problem):
