@@ -19,7 +19,7 @@ from kernel.app.open import open_kernel
 from kernel.app.people import role, user
 from kernel.app.plugin_commands import check, dev, new, run_tests
 from kernel.app.plugin_replay import replay
-from kernel.app.plugins import disable, enable, install, list_command, set_command, uninstall, upgrade
+from kernel.app.plugins import disable, discard, enable, install, list_command, set_command, uninstall, upgrade
 from kernel.app.prepare import build_administrator_context, build_plugins, prepare_site
 from kernel.app.processes import Processes, open_listener
 from kernel.config import Config, read_config
@@ -101,6 +101,7 @@ def seed() -> None:
         disable,
         upgrade,
         uninstall,
+        discard,
         set_command,
         replay,
     ]

@@ -1,4 +1,4 @@
-"""`trovato plugin install|enable|disable|upgrade|uninstall|list`: which plugins the site runs."""
+"""`trovato plugin install|enable|disable|upgrade|uninstall|discard|list`: which plugins the site runs."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,10 +8,11 @@ import click
 
 from kernel.app.command import with_kernel
 from kernel.app.prepare import build_administrator_context
+from kernel.errors import NotFound
 from kernel.jobs import ChangePlugin, PluginOperation, SetPluginSettings
 from kernel.lifecycle.ask import Answer, change_plugin, change_settings, install_source
 from kernel.lifecycle.compare import list_new_wishes
-from kernel.lifecycle.overview import PluginLine, find_installed, list_plugins
+from kernel.lifecycle.overview import PluginLine, find_installed, find_row, list_kept_rows, list_plugins
 from kernel.lifecycle.source import Source, read_source
 from kernel.plugin.model import get_ceilings
 from kernel.runtime import Runtime
@@ -47,7 +48,7 @@ def install(name: str, no_enable: bool, yes: bool) -> None:
 @click.option("--yes", is_flag=True, help="Approve what it newly asks for without being shown it.")
 def upgrade(name: str, yes: bool) -> None:
     """Put the version that stands in the folder of plugins in the place of the installed one."""
-    _install(name, enables=True, approves=yes)
+    _install(name, enables=True, approves=yes, is_upgrade=True)
 
 
 @click.command()
@@ -70,10 +71,24 @@ def disable(name: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def uninstall(name: str, delete_data: bool, yes: bool) -> None:
     """Remove a plugin from the site. Its items stay, shown plainly."""
-    going = "its tables and settings are deleted" if delete_data else "its tables and settings are kept"
+
+    async def look(rt: Runtime) -> Sequence[str]:
+        async with rt.db.acquire() as conn:
+            return await list_kept_rows(conn, name)
+
     if not yes:
+        rows = with_kernel(look, with_plugins=False)
+        data = f"its settings and its tables {', '.join(rows)}" if rows else "its settings"
+        going = f"{data} are {'deleted' if delete_data else 'kept'}"
         click.confirm(f"Remove '{name}'? Its items stay, {going}.", abort=True)
     _change("uninstall", name, "Removed", deletes_data=delete_data)
+
+
+@click.command()
+@click.argument("name")
+def discard(name: str) -> None:
+    """Throw away what was uploaded under this name, so that the folder of plugins counts again."""
+    _change("discard", name, "Discarded the upload")
 
 
 @click.command("set")
@@ -92,8 +107,10 @@ def set_command(name: str, setting: str, value: str | None) -> None:
     click.echo(f"{full} is {'taken away' if value is None else 'set'}.")
 
 
-def _install(name: str, *, enables: bool, approves: bool) -> None:
+def _install(name: str, *, enables: bool, approves: bool, is_upgrade: bool = False) -> None:
     async def look(rt: Runtime) -> tuple[Source, tuple[str, ...]]:
+        if is_upgrade and await find_row(rt, name) is None:
+            raise NotFound(f"'{name}' is not installed. Install it: trovato plugin install {name}")
         source = await asyncio.to_thread(read_source, rt.config.plugins_dir, name, get_ceilings(rt.config))
         return source, list_new_wishes(await find_installed(rt, name), source.manifest)
 
@@ -106,7 +123,9 @@ def _install(name: str, *, enables: bool, approves: bool) -> None:
         for wish in wishes:
             click.echo(f"  - {wish}")
         click.confirm("Allow this?", abort=True)
-    _tell(with_kernel(work), "Installed", name)
+    answer = with_kernel(work)
+    state = "" if answer.is_enabled else " (disabled)"
+    _tell(answer, "Upgraded" if is_upgrade else "Installed", f"{name} {source.manifest.version}{state}")
 
 
 def _change(operation: PluginOperation, name: str, done: str, *, deletes_data: bool = False) -> None:
@@ -117,7 +136,7 @@ def _change(operation: PluginOperation, name: str, done: str, *, deletes_data: b
     _tell(with_kernel(work), done, name)
 
 
-def _tell(answer: Answer, done: str, name: str) -> None:
-    click.echo(f"{done}: {name}{'' if answer.is_enabled or done != 'Installed' else ' (disabled)'}")
+def _tell(answer: Answer, done: str, what: str) -> None:
+    click.echo(f"{done}: {what}")
     for note in answer.notes:
         click.echo(f"  {note}")

@@ -14,6 +14,7 @@ from kernel.ledger.model import Job, JobStatus
 from kernel.ledger.submit import submit_job
 from kernel.ledger.wait import wait_for_job
 from kernel.lifecycle.change import run_change_plugin
+from kernel.lifecycle.overview import find_row
 from kernel.lifecycle.settings import run_set_plugin_settings
 from kernel.lifecycle.source import Source, read_source, submit_install
 from kernel.plugin.model import get_ceilings
@@ -51,9 +52,14 @@ async def put_into_effect(rt: Runtime, ctx: Context, name: str) -> Answer:
     ConfigError, PluginError."""
     source = await asyncio.to_thread(read_source, rt.config.plugins_dir, name, get_ceilings(rt.config))
     answer = await install_source(rt, ctx, source)
-    if answer.is_enabled:
-        return answer
-    return await change_plugin(rt, ctx, ChangePlugin("enable", name))
+    if not answer.is_enabled:
+        answer = await change_plugin(rt, ctx, ChangePlugin("enable", name))
+    row = await find_row(rt, name)
+    if row is None or (row.sha256, row.manifest) != (source.sha256, source.text):
+        raise BadInput(f"Somebody else changed '{name}' meanwhile, so this version is not in effect.")
+    if not answer.is_enabled:
+        raise BadInput(" ".join((f"'{name}' is installed and does not run.", *answer.notes)))
+    return answer
 
 
 async def change_settings(rt: Runtime, ctx: Context, settings: SetPluginSettings) -> None:

@@ -2,26 +2,33 @@
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from kernel.config import Config
+from kernel.db.pool import Connection
 from kernel.errors import ConfigError
 from kernel.lifecycle.compare import list_new_wishes, list_wishes
 from kernel.plugin.manifest import parse_manifest
 from kernel.plugin.model import Installed, Manifest, Offer, PluginSet, get_ceilings
 from kernel.plugin.scan import Scan, scan_plugins
 from kernel.plugin.store import select_installed, select_offers
+from kernel.plugin_data.difference import compare_tables
+from kernel.plugin_data.store import count_rows, read_tables
 from kernel.runtime import Runtime
 
 State = Literal["enabled", "disabled", "offered", "broken"]
+
+# As many as a page can wait for.
+ROWS_COUNTED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class PluginLine:
     """`offered` is another version that stands in the folder, "" for none; `problems` are sentences. `manifest` is what
-    is installed, else what is on offer; None when it cannot be read."""
+    is installed, else what is on offer; None when it cannot be read. `uploaded` is the version that somebody uploaded,
+    "" for none, and `in_folder` the one that it hides in the folder."""
 
     name: str
     state: State
@@ -33,6 +40,8 @@ class PluginLine:
     new_wishes: tuple[str, ...]
     manifest: Manifest | None
     changed: datetime | None
+    uploaded: str = ""
+    in_folder: str = ""
 
     @property
     def is_installed(self) -> bool:
@@ -48,12 +57,34 @@ async def list_plugins(rt: Runtime) -> tuple[PluginLine, ...]:
     return build_lines(rt.config, rt.plugins, installed, uploaded, scan)
 
 
-async def find_installed(rt: Runtime, name: str) -> Manifest | None:
-    """What the installed version declares; None for one that is not installed, or cannot be read any more."""
+async def find_row(rt: Runtime, name: str) -> Installed | None:
     async with rt.db.acquire() as conn:
         installed = await select_installed(conn)
-    row = next((row for row in installed if row.name == name), None)
+    return next((row for row in installed if row.name == name), None)
+
+
+async def find_installed(rt: Runtime, name: str) -> Manifest | None:
+    """What the installed version declares; None for one that is not installed, or cannot be read any more."""
+    row = await find_row(rt, name)
     return _read(rt.config, row)[0] if row is not None else None
+
+
+async def list_kept_rows(conn: Connection, name: str) -> tuple[str, ...]:
+    """What goes when the plugin is removed with its data: each table with how many rows it has."""
+    counts = await count_rows(conn, name, ROWS_COUNTED + 1)
+    return tuple(f"{table} ({_describe_count(count)})" for table, count in counts.items())
+
+
+def _describe_count(count: int) -> str:
+    if count > ROWS_COUNTED:
+        return f"over {ROWS_COUNTED:,} rows"
+    return f"{count:,} row{'' if count == 1 else 's'}"
+
+
+async def list_unsettled(conn: Connection, manifest: Manifest) -> tuple[str, ...]:
+    """What the tables of the installed version still lack of what it declares."""
+    difference = compare_tables(await read_tables(conn, manifest.name), manifest.may.tables)
+    return tuple(map(str, difference.later))
 
 
 def build_lines(
@@ -64,9 +95,12 @@ def build_lines(
     scan: Scan,
 ) -> tuple[PluginLine, ...]:
     """What was uploaded comes before what the folder holds."""
+    in_folder = {manifest.name: manifest.version for manifest in scan.manifests}
     offers = {manifest.name: manifest for manifest in scan.manifests}
     broken = {failure.plugin: failure.problems for failure in scan.failures}
+    versions: dict[str, str] = {}
     for offer in uploaded:
+        versions[offer.name] = offer.version
         manifest, problems = _read(config, offer)
         if manifest is not None:
             offers[offer.name] = manifest
@@ -75,6 +109,8 @@ def build_lines(
     lines = {row.name: _describe_installed(config, plugins, row, offers.get(row.name)) for row in installed}
     for name in {*offers, *broken} - set(lines):
         lines[name] = _describe_offer(name, offers.get(name), broken.get(name, ()))
+    for name, version in versions.items():
+        lines[name] = replace(lines[name], uploaded=version, in_folder=in_folder.get(name, ""))
     return tuple(lines[name] for name in sorted(lines))
 
 

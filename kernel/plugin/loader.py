@@ -1,9 +1,11 @@
 """Makes the set of plugins of this process from what is installed, and keeps what did not change loaded."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from kernel.db.connect import DISCONNECTED
 from kernel.errors import ConfigError
 from kernel.plugin.artefacts import Artefacts
 from kernel.plugin.load import check_component, get_limits, load_plugins
@@ -83,6 +85,9 @@ class PluginLoader:
             if id(component) not in used:
                 del self._components[key]
                 await self._sandbox.drop(component)
+        # What is left because the database is away goes another time.
+        with suppress(*DISCONNECTED):
+            await self._artefacts.forget_unused()
 
     async def _open(self, key: _Key) -> Component:
         component = self._components.get(key)

@@ -89,6 +89,29 @@ async def test_an_upload_is_checked_and_waits_for_approval(site, keeper, admin, 
     assert await keeper.fetchval("SELECT count(*) FROM plugin_offer") == 0
 
 
+async def test_an_upload_can_be_discarded_and_does_not_hide_what_the_folder_holds(
+    site, keeper, admin, folder
+):
+    place = folder / "guest" / "guest.info.toml"
+    wasm = (folder / "guest" / "guest.wasm").read_bytes()
+    files = {"manifest": ("guest.info.toml", place.read_bytes()), "artefact": ("guest.wasm", wasm)}
+    await admin.press("/admin/plugins/upload", "plugin_upload", files=files)
+    place.write_text(place.read_text().replace('"1.0.0"', '"1.2.0"'))
+    page = (await admin.get("/admin/plugins/guest")).text
+    assert "Version 1.0.0 was uploaded" in page
+    assert "The folder of plugins holds version 1.2.0" in page
+    answer = await admin.press("/admin/plugins/guest/change", "plugin_change", operation="discard")
+    assert "The upload is discarded." in answer.text
+    page = (await admin.get("/admin/plugins/guest")).text
+    assert "was uploaded" not in page
+    assert "1.2.0" in page
+    again = await admin.press("/admin/plugins/guest/change", "plugin_change", operation="discard")
+    assert "Nothing was uploaded under the name &#39;guest&#39;." in again.text
+    # What would go with an installed one is said before.
+    await keeper.install()
+    assert "its tables event (2 rows) and its settings" in (await admin.get("/admin/plugins/guest")).text
+
+
 HEAD = b'name = "guest"\nversion = "1.0.0"\napi_version = "0.1"\n[taps]\nimplements = []\n'
 
 

@@ -1,16 +1,32 @@
 """Plugins come and go while the site runs: told, checked, and for every process at once."""
 
 import asyncio
+import hashlib
+import os
+import time
 from dataclasses import replace
 
 import pytest
 
 from kernel.app.open import open_kernel
 from kernel.context import Actor, Context
+from kernel.errors import BadInput
 from kernel.ledger.model import JobStatus
-from kernel.plugin.store import delete_unused_artefacts, insert_artefact, select_generation
+from kernel.lifecycle.ask import put_into_effect
+from kernel.plugin.artefacts import UNUSED_S, Artefacts
+from kernel.plugin.store import (
+    advance_generation,
+    deflate_artefact,
+    delete_unused_artefacts,
+    insert_artefact,
+    select_generation,
+)
 
 HEARD = 'SELECT string_agg(name, \', \' ORDER BY id) FROM "plugin_guest"."event"'
+FAILURE = """
+    INSERT INTO plugin_failure (id, plugin, tap, reason, message, sha256, calls, failures)
+    VALUES (gen_random_uuid(), 'guest', 'tap_page', 'tap-error', 'no page today', '', 1, 1)
+"""
 
 
 async def follow(rt, generation):
@@ -69,6 +85,7 @@ async def test_removed_it_leaves_its_items_and_only_what_was_asked_for_of_its_da
     await keeper.install()
     async with site.worker.db.acquire() as conn:
         await conn.execute("INSERT INTO variable VALUES ('guest_colour', '\"red\"'), ('guestbook', '1')")
+        await conn.execute(FAILURE)
     result = await keeper.change("uninstall", deletes_data=deletes)
     assert result["outcome"] == "done"
     assert await keeper.fetchval("SELECT count(*) FROM system") == 0
@@ -81,6 +98,7 @@ async def test_removed_it_leaves_its_items_and_only_what_was_asked_for_of_its_da
             await asyncio.sleep(0.02)
     schemas = await keeper.fetchval("SELECT count(*) FROM pg_namespace WHERE nspname = 'plugin_guest'")
     assert schemas == (0 if deletes else 1)
+    assert await keeper.fetchval("SELECT count(*) FROM plugin_failure") == schemas
     if not deletes:
         assert await keeper.fetchval(HEARD) == "install, enable, disable, uninstall, keeps data"
 
@@ -154,6 +172,46 @@ async def test_asking_twice_for_the_same_changes_nothing(site, keeper):
     assert await read_generation(site) == before
     assert await keeper.fetchval(HEARD) == "install, enable"
     assert await keeper.fetchval("SELECT count(*) FROM job WHERE status <> $1", JobStatus.DONE) == 0
+
+
+async def test_what_is_in_effect_is_said_only_of_what_runs(site, keeper, folder):
+    ctx = keeper.ctx
+    assert (await put_into_effect(site.worker, ctx, "guest")).is_enabled
+    # Installed as it stands in the folder, and left without what it needs.
+    set_dependency(folder, "guest", "host")
+    async with site.worker.db.acquire() as conn:
+        await conn.execute(
+            "UPDATE system SET manifest = $1", (folder / "guest" / "guest.info.toml").read_text()
+        )
+        await advance_generation(conn)
+    with pytest.raises(BadInput, match="'guest' is installed and does not run"):
+        await put_into_effect(site.worker, ctx, "guest")
+
+
+async def test_copies_of_artefacts_go_from_a_machine_when_nothing_is_made_of_them(database, tmp_path):
+    """What another process is writing, or has just looked for, stays."""
+    used, unused = (b"used", b"unused")
+    names = [hashlib.sha256(data).hexdigest() for data in (used, unused)]
+    async with database.acquire() as conn:
+        await conn.execute("INSERT INTO system (name, version, sha256) VALUES ('guest', '1', $1)", names[0])
+        for name, data in zip(names, (used, unused), strict=True):
+            await insert_artefact(conn, name, deflate_artefact(data))
+    folder = tmp_path / "artefacts"
+    artefacts = Artefacts(database, tmp_path, folder)
+    await artefacts.forget_unused()
+    copies = [await artefacts.find("guest", name) for name in names]
+    torn, young = folder / f"{names[1]}.wasm.x1", folder / f"{names[1]}.wasm.x2"
+    for path in (torn, young):
+        path.write_bytes(b"to")
+    long_ago = time.time() - UNUSED_S - 60
+    for path in (*copies, torn):
+        os.utime(path, (long_ago, long_ago))
+    await artefacts.find("guest", names[1])
+    await artefacts.forget_unused()
+    assert sorted(folder.iterdir()) == sorted([*copies, young])
+    os.utime(copies[1], (long_ago, long_ago))
+    await artefacts.forget_unused()
+    assert sorted(folder.iterdir()) == sorted([copies[0], young])
 
 
 async def test_an_artefact_goes_when_nothing_is_made_of_it_any_more(site, keeper):

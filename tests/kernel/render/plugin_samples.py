@@ -26,7 +26,15 @@ def make_plugin_pages(common):
     broken = replace(
         line, name="maps", state="broken", offered="", problems=("Plugin 'maps' requires 'geo'.",)
     )
-    offered = replace(line, name="shop", state="offered", offered="", new_wishes=wishes)
+    offered = replace(
+        line,
+        name="shop",
+        state="offered",
+        offered="",
+        new_wishes=wishes,
+        uploaded="1.2.0",
+        in_folder="1.3.0",
+    )
     numbers = {"calls": 1_204, "failures": 3, "cpu_us": 900_000, "host_calls": 2_408, "b4": 1_000, "b9": 204}
     stop = Stop("votes", "tap_page", now(), "Plugin 'votes', tap_page: RuntimeError: no")
     failure = Failure(
@@ -47,6 +55,8 @@ def make_plugin_pages(common):
     plugins = PluginSet(stops=(stop,))
     shown = describe_plugin(plugins, line, [summarise("tap_item_view", numbers)])
     nothing = describe_plugin(PluginSet(), offered, [])
+    shown |= {"rows": ["vote (12 rows)"], "unsettled": ["table 'vote' gets the unique index over item_id"]}
+    nothing |= {"rows": [], "unsettled": []}
     settings = describe_settings({"votes_title": "Stars", "votes_secret": "s3cret"})
     both = {"installed": [line, broken], "offered": [offered]}
     listed = common("Plugins", path="/admin/plugins")

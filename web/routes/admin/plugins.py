@@ -18,7 +18,7 @@ from kernel.jobs import (
 )
 from kernel.ledger.model import Job
 from kernel.lifecycle.change import ADMINISTER_PLUGINS
-from kernel.lifecycle.overview import PluginLine, list_plugins
+from kernel.lifecycle.overview import PluginLine, list_kept_rows, list_plugins, list_unsettled
 from kernel.lifecycle.source import Source, find_offered, make_source, submit_install, submit_offer
 from kernel.names import is_machine_name
 from kernel.plugin.manifest import parse_manifest
@@ -48,6 +48,7 @@ _DONE: Final = {
     "enable": "The plugin is enabled.",
     "disable": "The plugin is disabled. Its data stay.",
     "uninstall": "The plugin is removed.",
+    "discard": "The upload is discarded.",
     "retry": "What was stopped is tried again.",
 }
 
@@ -88,6 +89,8 @@ async def show_plugin(name: str) -> Response:
         approved=_digest(offer) if offer is not None else "",
         settings=describe_settings(await select_variables(await visit.conn(), name)),
         failures=await list_failures(await visit.conn(), name, FAILURES_SHOWN),
+        rows=await list_kept_rows(await visit.conn(), name),
+        unsettled=await _list_unsettled(visit, line),
         **describe_plugin(visit.rt.plugins, line, usage),
     )
 
@@ -96,8 +99,8 @@ async def show_plugin(name: str) -> Response:
 async def change_plugin(
     name: str, submitted: Submitted | None, document: Mapping[str, Any] | None
 ) -> Response:
-    """`operation` is install, enable, disable, uninstall or retry. To install, `approved` is the digest of what was
-    shown; with `deletes_data` a removed plugin's tables and settings go too."""
+    """`operation` is install, enable, disable, uninstall, discard or retry. To install, `approved` is the digest of
+    what was shown; with `deletes_data` a removed plugin's tables and settings go too."""
     visit = current_visit()
     values = document if submitted is None else {key: found[-1] for key, found in submitted.items()}
     operation = (values or {}).get("operation")
@@ -174,6 +177,12 @@ async def _find_offer(visit: Visit, name: str) -> Source | None:
         return await find_offered(visit.rt, name)
     except (ConfigError, PluginError):
         return None
+
+
+async def _list_unsettled(visit: Visit, line: PluginLine) -> tuple[str, ...]:
+    if line.state != "enabled" or line.manifest is None:
+        return ()
+    return await list_unsettled(await visit.conn(), line.manifest)
 
 
 async def _get_line(visit: Visit, name: str) -> PluginLine:
