@@ -1,12 +1,40 @@
 """Names every background job once, with the typed payload it carries."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
-# Interactive work is waited for by a person; it has slots of its own, so that a batch never delays a save.
-Lane = Literal["interactive", "background"]
+from kernel.job_kind import JobKind
+from kernel.mail_jobs import (
+    CHANGE_MAIL,
+    CONFIRM_MAIL,
+    CONFIRM_REGISTRATION,
+    DECIDE_REGISTRATION,
+    MAIL_PASSWORD_RESET,
+    REGISTER,
+    SEND_MAIL,
+    SET_REGISTRATION,
+)
+from kernel.person_jobs import (
+    CHANGE_PEOPLE,
+    CHANGE_ROLE,
+    DELETE_API_TOKEN,
+    NOTE_TOKEN_USE,
+    SAVE_ACCOUNT,
+    SAVE_API_TOKEN,
+    SAVE_PERSON,
+    SET_PERMISSIONS,
+)
+from kernel.site_jobs import NOTE_LOGIN_FAILURE, SET_MAINTENANCE, SET_RATE_LIMITS
+
+
+@dataclass(frozen=True, slots=True)
+class SubmittedForm:
+    """What plugins may know of a form that was sent: `values` by the names of its elements, no passwords among them."""
+
+    form_id: str
+    values: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +43,7 @@ class SaveItem:
 
     `fields` maps a field's name to `{"value": …}` and, for formatted text, `"format"`. `expected_revision_id` is the
     revision that the edit started from (None: a new item); another current revision is a conflict.
+    `form` is for the plugins that want to hear of it.
     """
 
     item_id: UUID
@@ -26,6 +55,7 @@ class SaveItem:
     sticky: bool = False
     log_message: str = ""
     expected_revision_id: UUID | None = None
+    form: SubmittedForm | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +87,16 @@ class RecordLogin:
 class SetPassword:
     """`pass_hash` is made before submitting: a password never stands in the ledger.
 
-    With `replaces` it is set only in place of that hash, so that a late job cannot bring back an old password.
+    With `replaces` it is set only in place of that hash, so that a late job cannot bring back an old password: it is the
+    same password, hashed anew. Any other is a new one and ends the sessions of its user but for the one under
+    `keeps_session`. `link_digest` is that of a mailed link, as hexadecimal digits, which is spent with it.
     """
 
     user_id: UUID
     pass_hash: str
     replaces: str | None = None
+    link_digest: str | None = None
+    keeps_session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,31 +206,6 @@ class RunBatch:
     arguments: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class JobKind:
-    """`timeout_s` is one attempt as a whole. `max_attempts` counts tries that failed since the job last got
-    further; the last one leaves the job dead.
-
-    Each step of `priority` lets a job be taken as if it had come ten minutes earlier, so that nothing waits for
-    ever. `at_once` is how many jobs of the kind, and of one group, may run at the same time in the whole site.
-    """
-
-    name: str
-    payload: type
-    lane: Lane
-    timeout_s: float
-    max_attempts: int
-    idempotence: str = field(compare=False)
-    priority: int = field(default=0, kw_only=True)
-    at_once: int | None = field(default=None, kw_only=True)
-
-    def __post_init__(self) -> None:
-        if self.lane == "interactive" and self.timeout_s > 60:
-            raise ValueError(
-                f"Job kind {self.name}: interactive work may take 60 s at most, people wait for it."
-            )
-
-
 SAVE_ITEM: Final = JobKind(
     "save_item", SaveItem, "interactive", 30, 5, "item id and expected revision are in the payload"
 )
@@ -206,6 +215,9 @@ DELETE_ITEM: Final = JobKind(
 INDEX_ITEM: Final = JobKind("index_item", IndexItem, "background", 60, 5, "recomputed whole from the item")
 RUN_ITEM_TAPS: Final = JobKind(
     "run_item_taps", RunItemTaps, "background", 60, 3, "plugins may see a tap again after a crash"
+)
+RUN_FORM_TAPS: Final = JobKind(
+    "run_form_taps", SubmittedForm, "background", 60, 3, "plugins may see a tap again after a crash"
 )
 RECORD_LOGIN: Final = JobKind(
     "record_login", RecordLogin, "background", 10, 5, "only ever moves the time forward"
@@ -284,12 +296,24 @@ NOTE_PLUGIN_FAILURES: Final = JobKind(
 JOB_KINDS: Final = {
     kind.name: kind
     for kind in (
+        SET_RATE_LIMITS,
+        SET_MAINTENANCE,
+        NOTE_LOGIN_FAILURE,
         SAVE_ITEM,
         DELETE_ITEM,
         INDEX_ITEM,
         RUN_ITEM_TAPS,
+        RUN_FORM_TAPS,
         RECORD_LOGIN,
         SET_PASSWORD,
+        SEND_MAIL,
+        MAIL_PASSWORD_RESET,
+        REGISTER,
+        CONFIRM_REGISTRATION,
+        DECIDE_REGISTRATION,
+        SET_REGISTRATION,
+        CHANGE_MAIL,
+        CONFIRM_MAIL,
         RETRY_JOB,
         WORK_PLUGIN_QUEUE,
         APPLY_PLUGIN_WRITES,
@@ -299,5 +323,13 @@ JOB_KINDS: Final = {
         CHANGE_PLUGIN,
         NOTE_PLUGIN_FAILURES,
         SET_PLUGIN_SETTINGS,
+        SAVE_PERSON,
+        SAVE_ACCOUNT,
+        CHANGE_PEOPLE,
+        CHANGE_ROLE,
+        SET_PERMISSIONS,
+        SAVE_API_TOKEN,
+        DELETE_API_TOKEN,
+        NOTE_TOKEN_USE,
     )
 }

@@ -13,7 +13,7 @@ from arq.constants import job_key_prefix
 from arq.jobs import serialize_job
 from arq.utils import timestamp_ms
 
-from kernel.jobs import JobKind, Lane
+from kernel.job_kind import JobKind, Lane
 from kernel.log import get_logger
 
 log = get_logger(__name__)

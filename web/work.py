@@ -7,7 +7,7 @@ from uuid import UUID
 from quart import Response
 
 from kernel.errors import Conflict, Forbidden, Invalid, TrovatoError, Unavailable
-from kernel.jobs import JobKind
+from kernel.job_kind import JobKind
 from kernel.ledger.model import Job, JobStatus
 from kernel.ledger.wait import submit_and_wait as ledger_submit_and_wait
 from kernel.ledger.wait import wait_for_job

@@ -12,7 +12,7 @@ from kernel.app.open import open_kernel
 from kernel.app.processes import end_with_parent
 from kernel.config import Config, read_config
 from kernel.errors import TrovatoError
-from kernel.jobs import JobKind
+from kernel.job_kind import JobKind
 from kernel.log import configure_logging, get_logger
 from kernel.sandbox.selftest import self_test
 from workers.handlers import HANDLERS

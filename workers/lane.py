@@ -10,7 +10,7 @@ from uuid import UUID
 from arq.constants import in_progress_key_prefix
 from arq.worker import Worker
 
-from kernel.jobs import Lane
+from kernel.job_kind import Lane
 from kernel.log import get_logger
 from kernel.queue import COMMAND_S, REDIS_ERRORS, Queue
 from workers.settings import make_worker_settings

@@ -7,7 +7,8 @@ from uuid import UUID
 import orjson
 from arq.worker import func
 
-from kernel.jobs import JOB_KINDS, Lane
+from kernel.job_kind import Lane
+from kernel.jobs import JOB_KINDS
 from kernel.queue import FUNCTION, Queue
 
 # Beyond the time that the ledger gives an attempt: for claiming and recording it while PostgreSQL restarts.

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final, TypeAlias
 
 from kernel.config import Config
-from kernel.jobs import JobKind, Lane
+from kernel.job_kind import JobKind, Lane
 from kernel.ledger.attempt import Attempts
 from kernel.ledger.run import JobRun
 from kernel.log import get_logger

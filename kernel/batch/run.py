@@ -10,7 +10,7 @@ from kernel.ledger.payload import decode_payload
 from kernel.ledger.run import JobRun
 from kernel.names import LIVE
 from kernel.runtime import Runtime
-from kernel.user.load import load_actor
+from kernel.user.load import load_again
 
 # So long an attempt goes on before it lets others have the slot.
 TURN_S: Final = 10.0
@@ -21,7 +21,7 @@ async def run_batch(rt: Runtime, run: JobRun) -> None:
     payload: RunBatch = run.payload
     operation = get_operation(payload.operation)
     arguments = decode_payload(operation.arguments, payload.arguments)
-    ctx = run.ctx.acting_as(await load_actor(rt, run.ctx.actor.id))
+    ctx = run.ctx.acting_as(await load_again(rt, run.ctx.actor))
     batch = Batch(run, operation, ctx, arguments)
     refusal = _find_refusal(operation, batch)
     if refusal is not None:

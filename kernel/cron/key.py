@@ -3,11 +3,11 @@
 import hmac
 import secrets
 
-from kernel.cron.model import ADMINISTER_SITE
 from kernel.cron.store import find_key, set_key
 from kernel.ledger.run import JobRun
 from kernel.runtime import Runtime
-from kernel.user.load import load_actor
+from kernel.setting.access import ADMINISTER_SITE
+from kernel.user.load import load_again
 
 
 def make_key() -> str:
@@ -31,7 +31,7 @@ async def is_cron_key(rt: Runtime, sent: str) -> bool:
 
 async def run_new_cron_key(rt: Runtime, run: JobRun) -> None:
     """The work of a `new_cron_key` job: the old key opens nothing any more."""
-    actor = await load_actor(rt, run.ctx.actor.id)
+    actor = await load_again(rt, run.ctx.actor)
     if not actor.may(ADMINISTER_SITE):
         async with run.finish() as finish:
             finish.result = {"outcome": "forbidden", "message": "You may not change the key of cron."}

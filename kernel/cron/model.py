@@ -3,11 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
 from uuid import UUID
-
-# Lets somebody see how the site's own work goes, and start it by hand.
-ADMINISTER_SITE: Final = "administer site"
 
 
 class RunStatus(StrEnum):

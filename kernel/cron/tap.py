@@ -9,7 +9,7 @@ from kernel.runtime import Runtime
 from kernel.tap.catalogue import CRON
 from kernel.tap.dispatch import dispatch
 from kernel.tap.scope import TapScope
-from kernel.user.load import load_actor
+from kernel.user.load import load_again
 
 PREFIX: Final = f"{CRON.name}:"
 # Beyond the time that the tap itself has: for making an instance while the machine is busy.
@@ -39,7 +39,7 @@ def _ask(plugin: str) -> Work:
             "last_run": turn.last_run.isoformat() if turn.last_run else None,
             "slot": turn.slot.isoformat(),
         }
-        ctx = turn.ctx.acting_as(await load_actor(rt, turn.ctx.actor.id))
+        ctx = turn.ctx.acting_as(await load_again(rt, turn.ctx.actor))
         async with TapScope(rt.plugins, ctx, job_id=turn.id, effects=turn.writes) as scope:
             dispatched = await dispatch(scope, CRON, plugin=plugin, extra=times)
         for failure in dispatched.failures:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
+from uuid import UUID
 
 from kernel.context import Actor
 from kernel.item.model import Item
@@ -38,6 +39,11 @@ def may_create(actor: Actor, item_type: str) -> bool:
 
 def may_see_unpublished(actor: Actor) -> bool:
     return actor.may(VIEW_UNPUBLISHED)
+
+
+def find_viewer(actor: Actor) -> UUID | None:
+    """For queries: whose drafts are there beside what is published; None: everybody's."""
+    return None if may_see_unpublished(actor) else actor.id
 
 
 def weigh(actor: Actor, item: Item, operation: Operation, verdicts: Iterable[Verdict] = ()) -> Iterator[Step]:

@@ -8,13 +8,13 @@ from kernel.ledger.run import JobRun
 from kernel.runtime import Runtime
 from kernel.tap.catalogue import ITEM_DELETE
 from kernel.tap.scope import TapScope
-from kernel.user.load import load_actor
+from kernel.user.load import load_again
 
 
 async def run_delete_item(rt: Runtime, run: JobRun) -> None:
     """The work of a `delete_item` job. An item that is gone already counts as deleted."""
     payload: DeleteItem = run.payload
-    ctx = run.ctx.acting_as(await load_actor(rt, run.ctx.actor.id))
+    ctx = run.ctx.acting_as(await load_again(rt, run.ctx.actor))
     async with rt.db.acquire() as conn:
         item = await select_item(conn, payload.item_id)
     # Decided before the row is locked, since plugins may take their time.

@@ -14,7 +14,7 @@ from kernel.runtime import Runtime
 from kernel.tap.catalogue import ITEM_UPDATE_INDEX
 from kernel.tap.dispatch import dispatch
 from kernel.tap.scope import TapScope
-from kernel.user.load import load_actor
+from kernel.user.load import load_again
 
 # In characters, over all plugins: PostgreSQL refuses a tsvector beyond 1 MB.
 CONTRIBUTION_MAX: Final = 100_000
@@ -40,7 +40,7 @@ async def run_index_item(rt: Runtime, run: JobRun) -> None:
     """The work of an `index_item` job: recomputed whole, so that running it again changes nothing."""
     payload: IndexItem = run.payload
     ids = payload.item_ids
-    ctx = run.ctx.acting_as(await load_actor(rt, run.ctx.actor.id))
+    ctx = run.ctx.acting_as(await load_again(rt, run.ctx.actor))
     cursor = run.cursor or {"next": 0, "indexed": 0, "failed": []}
     ends = monotonic() + WORK_S
     while True:

@@ -15,13 +15,13 @@ from kernel.item.presave import run_presave_taps
 from kernel.item.store import insert_item, lock_item, select_item, update_item
 from kernel.item.values import Checked, check_values
 from kernel.item_type.load import get_item_type
-from kernel.jobs import SaveItem
+from kernel.jobs import RUN_FORM_TAPS, SaveItem
 from kernel.ledger.run import Finish, JobRun
 from kernel.names import LIVE
 from kernel.runtime import Runtime
 from kernel.tap.catalogue import ITEM_INSERT, ITEM_UPDATE
 from kernel.tap.scope import TapScope
-from kernel.user.load import load_actor
+from kernel.user.load import load_again
 
 CHANGED_MEANWHILE: Final = (
     "Somebody else saved this item while you were editing it. Your text is kept below: "
@@ -41,7 +41,7 @@ class _Draft:
 async def run_save_item(rt: Runtime, run: JobRun) -> None:
     """The work of a `save_item` job. Values that are wrong and conflicts are results, not failures."""
     payload: SaveItem = run.payload
-    ctx = run.ctx.acting_as(await load_actor(rt, run.ctx.actor.id))
+    ctx = run.ctx.acting_as(await load_again(rt, run.ctx.actor))
     item_type = await get_item_type(rt, ctx, payload.type)
     async with rt.db.acquire() as conn:
         stored = await select_item(conn, payload.item_id)
@@ -128,6 +128,8 @@ async def _write(rt: Runtime, finish: Finish, payload: SaveItem, draft: _Draft, 
         return
     tap = ITEM_INSERT if draft.is_new else ITEM_UPDATE
     follow_up_saved(rt.plugins.registry, finish, tap, [item])
+    if payload.form is not None:
+        finish.follow_up(RUN_FORM_TAPS, payload.form)
     finish.result = {
         "outcome": "saved",
         "item_id": str(item.id),

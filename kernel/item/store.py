@@ -256,30 +256,44 @@ async def update_search_vectors(conn: Connection, items: Sequence[Item], extra_t
     )
 
 
-async def select_recent_items(conn: Connection, author_id: UUID | None, limit: int) -> list[Item]:
-    """Newest change first; of one author, or of all when it is None."""
+_VISIBLE: Final = (
+    "($1::uuid IS NULL OR i.author_id = $1) AND ($2::uuid IS NULL OR i.status = 1 OR i.author_id = $2)"
+)
+
+
+async def select_recent_items(
+    conn: Connection, author_id: UUID | None, viewer_id: UUID | None, limit: int
+) -> list[Item]:
+    """Newest change first; of one author, or of all when it is None. With a viewer drafts of others are not there."""
     rows = await conn.fetch(
-        _SELECT + "WHERE $1::uuid IS NULL OR i.author_id = $1 ORDER BY i.changed DESC, i.id DESC LIMIT $2",
+        f"{_SELECT} WHERE {_VISIBLE} ORDER BY i.changed DESC, i.id DESC LIMIT $3",
         author_id,
+        viewer_id,
         limit,
     )
     return [read_item_row(row) for row in rows]
 
 
-async def select_drafts(conn: Connection, author_id: UUID | None, limit: int) -> list[Item]:
-    """What is not published, newest change first; of one author, or of all when it is None."""
+async def select_drafts(
+    conn: Connection, author_id: UUID | None, viewer_id: UUID | None, limit: int
+) -> list[Item]:
+    """The same of what is not published."""
     rows = await conn.fetch(
-        _SELECT
-        + "WHERE i.status = 0 AND ($1::uuid IS NULL OR i.author_id = $1) ORDER BY i.changed DESC, i.id DESC LIMIT $2",
+        f"{_SELECT} WHERE i.status = 0 AND {_VISIBLE} ORDER BY i.changed DESC, i.id DESC LIMIT $3",
         author_id,
+        viewer_id,
         limit,
     )
     return [read_item_row(row) for row in rows]
 
 
-async def count_items(conn: Connection) -> dict[str, tuple[int, int]]:
-    """By type: how many are published, and how many are not."""
+async def count_items(conn: Connection, viewer_id: UUID | None) -> dict[str, tuple[int, int]]:
+    """By type: how many are published, and how many are not. With a viewer drafts of others are not there."""
     rows = await conn.fetch(
-        "SELECT type, count(*) FILTER (WHERE status = 1) AS published, count(*) AS total FROM item GROUP BY type"
+        """
+        SELECT type, count(*) FILTER (WHERE status = 1) AS published, count(*) AS total FROM item
+        WHERE $1::uuid IS NULL OR status = 1 OR author_id = $1 GROUP BY type
+        """,
+        viewer_id,
     )
     return {row["type"]: (row["published"], row["total"] - row["published"]) for row in rows}

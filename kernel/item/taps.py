@@ -11,7 +11,7 @@ from kernel.runtime import Runtime
 from kernel.tap.catalogue import Tap, get_tap
 from kernel.tap.dispatch import Dispatched, dispatch
 from kernel.tap.scope import TapScope
-from kernel.user.load import load_actor
+from kernel.user.load import load_again
 
 # Items between two checkpoints, and how long an attempt goes on before it lets others have the slot.
 PORTION: Final = 25
@@ -25,7 +25,7 @@ async def run_item_taps(rt: Runtime, run: JobRun) -> None:
     tap, items = get_tap(payload.tap), payload.items
     cursor = run.cursor or {"next": 0, "ran": [], "failed": []}
     ends = monotonic() + WORK_S
-    ctx = run.ctx.acting_as(await load_actor(rt, run.ctx.actor.id))
+    ctx = run.ctx.acting_as(await load_again(rt, run.ctx.actor))
     async with TapScope(rt.plugins, ctx, job_id=run.job.id, effects=run.writes) as scope:
         while True:
             start = cursor["next"]

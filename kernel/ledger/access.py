@@ -1,7 +1,8 @@
 """Who may know what of a job: its own people everything, overseers its state but nothing of the content.
 
 What a plugin puts off until later is done on behalf of whoever was being served, and is not theirs all the same: they
-did not ask for it, and what the plugin wrote down is not for their eyes.
+did not ask for it, and what the plugin wrote down is not for their eyes. Nor is a mail theirs: what became of it would
+tell them whether there is an account with that name or address.
 """
 
 from typing import Final, Protocol
@@ -9,11 +10,14 @@ from uuid import UUID
 
 from kernel.context import Context
 from kernel.jobs import WORK_PLUGIN_QUEUE
+from kernel.mail_jobs import CHANGE_MAIL, MAIL_PASSWORD_RESET, REGISTER, SEND_MAIL
 
 # Lets somebody see the state of everybody's jobs, cancel them and try them again.
 ADMINISTER_JOBS: Final = "administer jobs"
 # Kinds that are nobody's own, whoever they run as.
-OF_THE_SITE: Final = frozenset({WORK_PLUGIN_QUEUE.name})
+OF_THE_SITE: Final = frozenset(
+    kind.name for kind in (WORK_PLUGIN_QUEUE, SEND_MAIL, MAIL_PASSWORD_RESET, REGISTER, CHANGE_MAIL)
+)
 
 
 class Owned(Protocol):

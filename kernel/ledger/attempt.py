@@ -14,7 +14,7 @@ from kernel.db.connect import DISCONNECTED
 from kernel.db.pool import Connection
 from kernel.errors import BadInput, LeaseLost
 from kernel.ids import parse_uuid
-from kernel.jobs import JobKind
+from kernel.job_kind import JobKind
 from kernel.ledger.fail import choose_status, compute_backoff_s, describe_error, describe_for_log
 from kernel.ledger.ledger import JOB_CANCELLED, Ledger
 from kernel.ledger.limit import deliver_next

@@ -5,7 +5,7 @@ from random import Random
 from typing import Any, Final
 
 from kernel.errors import PluginError, PluginFailure, TooMany, TrovatoError, Unavailable, WorkFailed
-from kernel.jobs import JobKind
+from kernel.job_kind import JobKind
 from kernel.ledger.model import Job, JobStatus
 
 _FIRST_RETRY_S: Final = 1.0

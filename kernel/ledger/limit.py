@@ -4,7 +4,8 @@ PostgreSQL and not before everybody else's work."""
 from collections.abc import Mapping
 from typing import Final
 
-from kernel.jobs import JOB_KINDS, JobKind
+from kernel.job_kind import JobKind
+from kernel.jobs import JOB_KINDS
 from kernel.ledger.ledger import Ledger
 from kernel.ledger.limit_store import count_next_delivery, count_unfinished, list_groups_with_room
 from kernel.queue import Delivery

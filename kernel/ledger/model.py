@@ -43,6 +43,7 @@ class Job:
     `lease_until` says how long somebody is trusted with the job: the worker that claimed it or, while it is
     queued, the queue.
     `depth` counts the jobs of plugins that led to this one, each submitted in a tap of the one before.
+    `scope` limits what its actor may do in it; None: everything that the actor may.
     """
 
     id: UUID
@@ -57,6 +58,8 @@ class Job:
     group_key: str
     parent_id: UUID | None
     depth: int
+    client_address: str
+    scope: list[str] | None
     run_at: datetime
     deliveries: int
     attempts: int

@@ -6,11 +6,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from kernel.audit.kinds import describe_job
+from kernel.audit.model import Entry, Origin
+from kernel.audit.store import insert_events
 from kernel.context import Actor, Context
 from kernel.db.pool import Connection
 from kernel.errors import LeaseLost, Unavailable
 from kernel.ids import uuid7
-from kernel.jobs import JOB_KINDS, JobKind
+from kernel.job_kind import JobKind
+from kernel.jobs import JOB_KINDS
 from kernel.ledger.ledger import JOB_FINISHED, JOB_PROGRESS, Ledger, describe_end
 from kernel.ledger.model import Job, JobStatus
 from kernel.ledger.payload import encode_payload
@@ -40,6 +44,7 @@ class Effects:
     conn: Connection
     follow_ups: list[NewJob] = field(default_factory=list, kw_only=True)
     tags: dict[str, None] = field(default_factory=dict, kw_only=True)
+    entries: list[Entry] = field(default_factory=list, kw_only=True)
 
     def follow_up(self, kind: JobKind, payload: object, *, group: str = "") -> None:
         """Another job, on behalf of the same actor; workers are woken for it after the commit."""
@@ -48,6 +53,10 @@ class Effects:
     def drop_tags(self, *tags: str) -> None:
         """Cache tags to drop after the commit, and before anybody is told of it."""
         self.tags.update(dict.fromkeys(tags))
+
+    def audit(self, *entries: Entry) -> None:
+        """What was changed, for the audit log, beside what kernel/audit/kinds.py tells it when the job is done."""
+        self.entries.extend(entries)
 
 
 @dataclass(slots=True)
@@ -78,11 +87,12 @@ class JobRun:
         self.job = job
         self.payload = payload
         self.ctx = Context(
-            actor=Actor(id=job.actor_id),
+            actor=Actor(id=job.actor_id, scope=None if job.scope is None else frozenset(job.scope)),
             stage_id=job.stage_id,
             request_id=job.request_id,
             session_key=job.session_key,
             depth=job.depth,
+            client_address=job.client_address,
         )
         self.is_done = False
         self.is_paused = False
@@ -94,6 +104,11 @@ class JobRun:
         # done and take that for a lost lease.
         self._row = asyncio.Lock()
         self._is_inside = False
+
+    @property
+    def _origin(self) -> Origin:
+        job = self.job
+        return Origin(job.actor_id, job.request_id, job.client_address, job.id)
 
     @property
     def cursor(self) -> Any:
@@ -130,6 +145,7 @@ class JobRun:
                 step.drop_tags(*self.writes.tags)
                 yield step
                 await insert_follow_ups(tx.conn, self.job, step.follow_ups)
+                await insert_events(tx.conn, self._origin, step.entries)
                 marks = StepMarks(step.cursor, step.done, step.total, step.note)
                 await mark_step(
                     tx.conn, self.job, self._ledger.config.lease_s, marks, list(step.tags) or None
@@ -166,6 +182,8 @@ class JobRun:
                 finish.drop_tags(*self.writes.tags)
                 yield finish
                 await insert_follow_ups(tx.conn, self.job, finish.follow_ups)
+                entries = [*finish.entries, *describe_job(self.job.kind, self.payload, finish.result)]
+                await insert_events(tx.conn, self._origin, entries)
                 await mark_done(tx.conn, self.job, finish.result, list(finish.tags) or None)
             self.is_done = True
         await self._spread_news(finish)

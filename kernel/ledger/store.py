@@ -14,7 +14,7 @@ import orjson
 
 from kernel.context import Context
 from kernel.db.pool import Connection, Record
-from kernel.jobs import JobKind
+from kernel.job_kind import JobKind
 from kernel.ledger.model import Job, JobStatus
 
 COLUMNS: Final = ", ".join(field.name for field in fields(Job))
@@ -43,8 +43,8 @@ async def insert_job(conn: Connection, new: NewJob, ctx: Context, dedupe_key: st
     inserted = await conn.fetchval(
         """
         INSERT INTO job (id, kind, payload, actor_id, session_key, stage_id, request_id, dedupe_key, group_key,
-                         run_at, depth)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10, now()), $11)
+                         run_at, depth, scope, client_address)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10, now()), $11, $12, $13)
         ON CONFLICT DO NOTHING RETURNING true
         """,
         new.id,
@@ -58,6 +58,8 @@ async def insert_job(conn: Connection, new: NewJob, ctx: Context, dedupe_key: st
         new.group_key,
         new.run_at,
         ctx.depth,
+        None if ctx.actor.scope is None else sorted(ctx.actor.scope),
+        ctx.client_address,
     )
     return inserted is not None
 
@@ -175,7 +177,7 @@ async def mark_done(
     await conn.execute(
         """
         UPDATE job SET status = 'done', result = $2, drop_tags = coalesce(drop_tags || $3, drop_tags, $3),
-            payload = '{}', error = NULL, lease_until = NULL, finished = now()
+            payload = '{}', error = NULL, lease_until = NULL, finished = now(), client_address = ''
         WHERE id = $1
         """,
         job.id,
@@ -212,8 +214,8 @@ async def insert_follow_ups(conn: Connection, parent: Job, jobs: Sequence[NewJob
     await conn.executemany(
         """
         INSERT INTO job (id, kind, payload, actor_id, session_key, stage_id, request_id, parent_id, group_key,
-                         depth)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                         depth, scope, client_address)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
         """,
         [
             (
@@ -227,6 +229,8 @@ async def insert_follow_ups(conn: Connection, parent: Job, jobs: Sequence[NewJob
                 parent.id,
                 job.group_key,
                 parent.depth,
+                parent.scope,
+                parent.client_address,
             )
             for job in jobs
         ],

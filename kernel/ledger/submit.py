@@ -7,7 +7,7 @@ from uuid import UUID
 from kernel.context import Context
 from kernel.db.pool import Connection
 from kernel.ids import uuid7
-from kernel.jobs import JobKind
+from kernel.job_kind import JobKind
 from kernel.ledger.ledger import Ledger
 from kernel.ledger.limit import has_room
 from kernel.ledger.payload import encode_payload

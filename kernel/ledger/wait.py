@@ -7,7 +7,7 @@ from uuid import UUID
 
 from kernel.context import Context
 from kernel.errors import NotFound
-from kernel.jobs import JobKind
+from kernel.job_kind import JobKind
 from kernel.ledger.ledger import JOB_FINISHED, Ledger
 from kernel.ledger.model import Job
 from kernel.ledger.store import find_job

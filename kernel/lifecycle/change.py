@@ -40,7 +40,7 @@ from kernel.runtime import Runtime
 from kernel.tap.catalogue import DISABLE, ENABLE, INSTALL, UNINSTALL, UPGRADE, Tap
 from kernel.tap.dispatch import dispatch
 from kernel.tap.scope import TapScope
-from kernel.user.load import load_actor
+from kernel.user.load import load_again
 
 log = get_logger(__name__)
 
@@ -54,7 +54,7 @@ Work: TypeAlias = Callable[[Asked], Awaitable[None]]
 
 async def run_change_plugin(rt: Runtime, run: JobRun) -> None:
     """The work of a `change_plugin` job. What a person has to mend is its result, and then nothing was changed."""
-    actor = await load_actor(rt, run.ctx.actor.id)
+    actor = await load_again(rt, run.ctx.actor)
     if not actor.may(ADMINISTER_PLUGINS):
         await _finish_refused(run, "forbidden", "You may not change the plugins of this site.")
         return

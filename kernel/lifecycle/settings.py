@@ -10,13 +10,13 @@ from kernel.plugin_data.tags import name_variable_tag
 from kernel.plugin_data.variable import NewVariable, read_variable
 from kernel.runtime import Runtime
 from kernel.sandbox.host import HostError
-from kernel.user.load import load_actor
+from kernel.user.load import load_again
 
 
 async def run_set_plugin_settings(rt: Runtime, run: JobRun) -> None:
     """The work of a `set_plugin_settings` job: all of them, or none and the reasons."""
     payload: SetPluginSettings = run.payload
-    actor = await load_actor(rt, run.ctx.actor.id)
+    actor = await load_again(rt, run.ctx.actor)
     if not actor.may(ADMINISTER_PLUGINS):
         async with run.finish() as finish:
             finish.result = {

@@ -9,7 +9,7 @@ from kernel.runtime import Runtime
 from kernel.tap.catalogue import QUEUE_WORKER
 from kernel.tap.dispatch import dispatch
 from kernel.tap.scope import TapScope
-from kernel.user.load import load_actor
+from kernel.user.load import load_again
 
 # What another try meets again; the plugin itself has to change.
 _HOPELESS: Final[frozenset[PluginFailure]] = frozenset(
@@ -43,7 +43,7 @@ async def run_plugin_queue(rt: Runtime, run: JobRun) -> None:
     if run.failures >= queue.max_attempts:
         # Workers that died over it have counted too, and it is the plugin who says how often is enough.
         raise WorkFailed(f"It was tried {run.failures} times.", tries=queue.max_attempts)
-    ctx = run.ctx.acting_as(await load_actor(rt, run.ctx.actor.id))
+    ctx = run.ctx.acting_as(await load_again(rt, run.ctx.actor))
     given = {
         "queue": work.queue,
         "data": work.data,

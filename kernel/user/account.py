@@ -1,17 +1,19 @@
 """Makes accounts and changes them, in workers and on the command line."""
 
 import unicodedata
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from kernel.db.pool import Database
 from kernel.errors import Invalid
+from kernel.ids import uuid7
 from kernel.jobs import RecordLogin, SetPassword
 from kernel.ledger.run import JobRun
 from kernel.runtime import Runtime
 from kernel.user.model import User, user_tag
-from kernel.user.name import check_name, normalise_name
+from kernel.user.name import check_new_name, normalise_name
 from kernel.user.password import check_password, hash_password
 from kernel.user.store import (
     insert_api_token,
@@ -32,7 +34,7 @@ async def create_user(
 ) -> User:
     """Without a password the user logs in by a link first. Raises Invalid with every problem at once."""
     name = normalise_name(name)
-    problems = {"name": check_name(name), "mail": _check_mail(mail) if mail is not None else ""}
+    problems = {"name": check_new_name(name), "mail": check_mail(mail) if mail is not None else ""}
     problems["password"] = check_password(password) if password is not None else ""
     problems = {field: problem for field, problem in problems.items() if problem}
     if problems:
@@ -57,17 +59,33 @@ async def ensure_administrator(db: Database) -> User:
     return user
 
 
-async def create_api_token(db: Database, *, user_id: UUID, label: str, expires: datetime | None) -> str:
+async def create_api_token(
+    db: Database, *, user_id: UUID, label: str, expires: datetime | None, scope: Collection[str] | None = None
+) -> str:
     """The token, which is shown this once: only its digest is kept. Raises Invalid."""
     label = label.strip()
-    if not label or len(label) > LABEL_MAX or not label.isprintable():
-        raise Invalid({"label": f"Say in 1 to {LABEL_MAX} characters what the token is for."})
+    problem = check_label(label)
+    if problem:
+        raise Invalid({"label": problem})
     token = build_api_token()
     async with db.transaction() as tx:
         await insert_api_token(
-            tx.conn, user_id=user_id, digest=digest_api_token(token), label=label, expires=expires
+            tx.conn,
+            token_id=uuid7(),
+            user_id=user_id,
+            digest=digest_api_token(token),
+            label=label,
+            expires=expires,
+            scope=scope,
         )
     return token
+
+
+def check_label(label: str) -> str:
+    """What is wrong with the label of a token, as a sentence; "" when nothing is."""
+    if not label or len(label) > LABEL_MAX or not label.isprintable():
+        return f"Say in 1 to {LABEL_MAX} characters what the token is for."
+    return ""
 
 
 def check_new_password(password: str, again: str) -> dict[str, str]:
@@ -98,7 +116,7 @@ async def run_set_password(_rt: Runtime, run: JobRun) -> None:
         finish.result = {"outcome": "saved"} if saved else {"outcome": "conflict", "message": message}
 
 
-def _check_mail(mail: str) -> str:
+def check_mail(mail: str) -> str:
     """Only what no address can be; whether it exists shows when mail arrives."""
     local, _, domain = mail.rpartition("@")
     is_plain = all(unicodedata.category(c)[0] not in "CZ" for c in mail)

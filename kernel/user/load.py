@@ -19,6 +19,11 @@ async def load_actor(rt: Runtime, user_id: UUID) -> Actor:
     return await _find_actor(rt, user_id) or await load_anonymous(rt)
 
 
+async def load_again(rt: Runtime, actor: Actor) -> Actor:
+    """The same with the rights of this moment, and no more than its scope allows, for what was asked for earlier."""
+    return (await load_actor(rt, actor.id)).within(actor.scope)
+
+
 async def load_anonymous(rt: Runtime) -> Actor:
     """Everybody who is not logged in, with what the role of that name may do."""
     return await _find_actor(rt, ANONYMOUS_ID) or Actor()

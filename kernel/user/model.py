@@ -39,13 +39,16 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class ApiToken:
-    """What may be shown of a token after it was made."""
+    """What may be shown of a token after it was made. `scope` is what it was limited to, None for whatever its person
+    may; `last_used` is true to the hour."""
 
     id: UUID
     user_id: UUID
     label: str
     created: datetime
     expires: datetime | None
+    scope: list[str] | None
+    last_used: datetime | None
 
 
 def user_tag(user_id: UUID) -> str:

@@ -13,6 +13,8 @@ NAME_MAX: Final = 60
 INVISIBLE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 BLANK_LETTERS: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 SPACES: Final = re.compile(r" +")
+# Alphabets with letters that look alike, by the first word of a letter's name in Unicode.
+LOOKALIKES: Final = frozenset({"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC"})
 
 
 def normalise_name(text: str) -> str:
@@ -35,6 +37,18 @@ def check_name(name: str) -> str:
     for character in name:
         if _is_unfit(character):
             return f"A username may not hold the character U+{ord(character):04X}, which cannot be seen."
+    return ""
+
+
+def check_new_name(name: str) -> str:
+    """As `check_name`, and whether it could be taken for another: for names that are given now."""
+    problem = check_name(name)
+    if problem:
+        return problem
+    scripts = {unicodedata.name(letter, "").split(" ", 1)[0] for letter in name if letter.isalpha()}
+    mixed = sorted(script.capitalize() for script in scripts & LOOKALIKES)
+    if len(mixed) > 1:
+        return f"A username may not mix letters that look alike; this one has {' and '.join(mixed)} letters."
     return ""
 
 

@@ -5,13 +5,13 @@ from kernel.ledger.access import may_oversee
 from kernel.ledger.run import JobRun
 from kernel.ledger.store import find_job, requeue_finished
 from kernel.runtime import Runtime
-from kernel.user.load import load_actor
+from kernel.user.load import load_again
 
 
 async def run_retry_job(rt: Runtime, run: JobRun) -> None:
     """The work of a `retry_job` job. One that waits, runs or is done is left as it is."""
     payload: RetryJob = run.payload
-    ctx = run.ctx.acting_as(await load_actor(rt, run.ctx.actor.id))
+    ctx = run.ctx.acting_as(await load_again(rt, run.ctx.actor))
     async with run.finish() as finish:
         job = await find_job(finish.conn, payload.job_id)
         if job is None or not may_oversee(ctx, job):

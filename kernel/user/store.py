@@ -4,6 +4,7 @@ Names are compared as the unique index on them compares: without regard to case.
 stands for everybody who is not logged in; it is no account, and what looks for accounts leaves it out.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -16,6 +17,7 @@ from kernel.names import ANONYMOUS_ID, ANONYMOUS_ROLE, AUTHENTICATED_ROLE
 from kernel.user.model import ApiToken, Credentials, Role, User
 
 _ADMINISTRATOR_LOCK: Final = 7_025_318_264
+_SHOWN: Final = "id, user_id, label, created, expires, scope, last_used"
 
 
 # Users ------------------------------------------------------------------------------------------------------
@@ -36,7 +38,7 @@ async def insert_user(
         mail,
         is_admin,
     )
-    return None if row is None else _read_user(row)
+    return None if row is None else read_user(row)
 
 
 async def find_user(conn: Connection, user_id: UUID) -> User | None:
@@ -45,7 +47,7 @@ async def find_user(conn: Connection, user_id: UUID) -> User | None:
         user_id,
         ANONYMOUS_ID,
     )
-    return None if row is None else _read_user(row)
+    return None if row is None else read_user(row)
 
 
 async def find_user_by_name(conn: Connection, name: str) -> User | None:
@@ -54,7 +56,7 @@ async def find_user_by_name(conn: Connection, name: str) -> User | None:
         name,
         ANONYMOUS_ID,
     )
-    return None if row is None else _read_user(row)
+    return None if row is None else read_user(row)
 
 
 async def list_users(conn: Connection, *, limit: int = 500) -> list[User]:
@@ -64,7 +66,7 @@ async def list_users(conn: Connection, *, limit: int = 500) -> list[User]:
         limit,
         ANONYMOUS_ID,
     )
-    return [_read_user(row) for row in rows]
+    return [read_user(row) for row in rows]
 
 
 async def lock_administrator(conn: Connection) -> User | None:
@@ -74,7 +76,7 @@ async def lock_administrator(conn: Connection) -> User | None:
         "SELECT * FROM users WHERE is_admin AND status = 1 AND id <> $1 ORDER BY created, id LIMIT 1",
         ANONYMOUS_ID,
     )
-    return None if row is None else _read_user(row)
+    return None if row is None else read_user(row)
 
 
 async def find_credentials(conn: Connection, name: str) -> Credentials | None:
@@ -83,7 +85,7 @@ async def find_credentials(conn: Connection, name: str) -> Credentials | None:
         name,
         ANONYMOUS_ID,
     )
-    return None if row is None else Credentials(_read_user(row), row["pass"])
+    return None if row is None else Credentials(read_user(row), row["pass"])
 
 
 async def find_pass_hash(conn: Connection, user_id: UUID) -> str | None:
@@ -216,36 +218,54 @@ async def _get_role_id(conn: Connection, name: str) -> UUID:
 
 
 async def insert_api_token(
-    conn: Connection, *, user_id: UUID, digest: bytes, label: str, expires: datetime | None
+    conn: Connection,
+    *,
+    token_id: UUID,
+    user_id: UUID,
+    digest: bytes,
+    label: str,
+    expires: datetime | None,
+    scope: Collection[str] | None,
 ) -> None:
     await conn.execute(
-        "INSERT INTO api_token (id, user_id, digest, label, expires) VALUES ($1, $2, $3, $4, $5)",
-        uuid7(),
+        """
+        INSERT INTO api_token (id, user_id, digest, label, expires, scope) VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (id) DO NOTHING
+        """,
+        token_id,
         user_id,
         digest,
         label,
         expires,
+        None if scope is None else sorted(scope),
     )
 
 
-async def find_token_user_id(conn: Connection, digest: bytes, now: datetime) -> UUID | None:
-    """Whose token it is, unless it has expired by `now`."""
-    user_id: UUID | None = await conn.fetchval(
-        "SELECT user_id FROM api_token WHERE digest = $1 AND (expires IS NULL OR expires > $2)", digest, now
+async def find_api_token(conn: Connection, digest: bytes, now: datetime) -> ApiToken | None:
+    """Unless it has expired by `now`."""
+    row = await conn.fetchrow(
+        f"SELECT {_SHOWN} FROM api_token WHERE digest = $1 AND (expires IS NULL OR expires > $2)",  # noqa: S608  # a constant
+        digest,
+        now,
     )
-    return user_id
+    return None if row is None else ApiToken(**row)
 
 
 async def list_api_tokens(conn: Connection, user_id: UUID) -> list[ApiToken]:
     """Newest first."""
     rows = await conn.fetch(
-        """
-        SELECT id, user_id, label, created, expires FROM api_token WHERE user_id = $1
+        f"""
+        SELECT {_SHOWN} FROM api_token WHERE user_id = $1
         ORDER BY created DESC, id DESC LIMIT 500
-        """,
+        """,  # noqa: S608  # a constant
         user_id,
     )
     return [ApiToken(**row) for row in rows]
+
+
+async def update_token_use(conn: Connection, token_id: UUID, at: datetime) -> None:
+    """Only ever forward."""
+    await conn.execute("UPDATE api_token SET last_used = greatest(last_used, $2) WHERE id = $1", token_id, at)
 
 
 async def delete_api_token(conn: Connection, token_id: UUID) -> bool:
@@ -268,7 +288,7 @@ async def delete_expired_tokens(conn: Connection, now: datetime, limit: int) -> 
     return number
 
 
-def _read_user(row: Record) -> User:
+def read_user(row: Record) -> User:
     return User(
         id=row["id"],
         name=row["name"],

@@ -6,10 +6,13 @@ import secrets
 from typing import Final
 
 from kernel import clock
-from kernel.context import Actor
+from kernel.context import Actor, Context
+from kernel.ledger.run import JobRun
+from kernel.ledger.submit import submit_job
+from kernel.person_jobs import NOTE_TOKEN_USE, NoteTokenUse
 from kernel.runtime import Runtime
 from kernel.user.load import load_actor
-from kernel.user.store import find_token_user_id
+from kernel.user.store import find_api_token, update_token_use
 
 # The prefix lets people, and programs that search for leaked secrets, see what it is.
 PREFIX: Final = "trovato_"
@@ -34,12 +37,34 @@ def digest_api_token(token: str) -> bytes:
 
 
 async def find_token_actor(rt: Runtime, token: str) -> Actor | None:
-    """None for a token that is unknown or has expired, or whose user is blocked."""
+    """With no more rights than the token's scope. None for a token that is unknown or has expired, or whose user is
+    blocked."""
     if not TOKEN.fullmatch(token):
         return None
+    now = clock.now()
     async with rt.db.acquire() as conn:
-        user_id = await find_token_user_id(conn, digest_api_token(token), clock.now())
-    if user_id is None:
+        found = await find_api_token(conn, digest_api_token(token), now)
+    if found is None:
         return None
-    actor = await load_actor(rt, user_id)
-    return None if actor.is_anonymous else actor
+    actor = await load_actor(rt, found.user_id)
+    if actor.is_anonymous:
+        return None
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    if found.last_used is None or found.last_used < hour:
+        # Of all requests in an hour one is told to the workers.
+        await submit_job(
+            rt.ledger,
+            Context(actor=actor),
+            NOTE_TOKEN_USE,
+            NoteTokenUse(found.id, hour),
+            dedupe_key=f"token-use:{found.id}:{hour:%Y%m%d%H}",
+        )
+    return actor.within(None if found.scope is None else frozenset(found.scope))
+
+
+async def run_note_token_use(_rt: Runtime, run: JobRun) -> None:
+    """The work of a `note_token_use` job."""
+    payload: NoteTokenUse = run.payload
+    async with run.finish() as finish:
+        await update_token_use(finish.conn, payload.token_id, payload.at)
+        finish.result = {"outcome": "saved"}

@@ -11,10 +11,24 @@ from tests.checks.sources import Source, parse_all, refuse
 
 # docs/architecture.md draws this table and says why it is as it is.
 FLOORS: Final = (
-    ("errors", "names", "ids", "clock", "context", "jobs", "config", "log", "metrics", "profile"),
+    (
+        "errors",
+        "names",
+        "ids",
+        "clock",
+        "context",
+        "job_kind",
+        "jobs",
+        "person_jobs",
+        "site_jobs",
+        "config",
+        "log",
+        "metrics",
+        "profile",
+    ),
     ("db", "shared", "queue", "sandbox", "embedded", "outbound"),
-    ("render", "tap", "plugin", "ledger", "runtime"),
-    ("setting", "user", "item_type", "category", "stage", "alias", "menu", "file", "item"),
+    ("render", "tap", "plugin", "audit", "ledger", "runtime"),
+    ("setting", "user", "rate_limit", "maintenance", "item_type", "category", "stage", "alias", "menu", "file", "item", "people"),
     ("search", "gather", "form", "tile"),
     (
         "publish",

@@ -9,7 +9,8 @@ from structlog.testing import capture_logs
 
 from kernel.errors import Conflict, LeaseLost, NotFound, PluginError, Unavailable
 from kernel.ids import uuid7
-from kernel.jobs import INDEX_ITEM, SET_PASSWORD, IndexItem, JobKind, SetPassword
+from kernel.job_kind import JobKind
+from kernel.jobs import INDEX_ITEM, SET_PASSWORD, IndexItem, SetPassword
 from kernel.ledger.attempt import Attempts
 from kernel.ledger.cancel import cancel_job
 from kernel.ledger.ledger import JOB_FINISHED

@@ -1,0 +1,1 @@
+"""The administration of people: their accounts, their roles, and what roles may do."""

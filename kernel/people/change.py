@@ -1,0 +1,100 @@
+"""Blocks and unblocks many people at once, and gives them roles or takes them away."""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from kernel.context import Actor
+from kernel.db.pool import Connection
+from kernel.ledger.run import JobRun
+from kernel.people.model import Person
+from kernel.people.rights import find_obstacle, find_role_obstacle
+from kernel.people.save import LAST_ADMINISTRATOR
+from kernel.people.store import (
+    add_role,
+    has_administrator_besides,
+    list_assignable_roles,
+    lock_people,
+    remove_role,
+    select_people,
+    set_active,
+)
+from kernel.person_jobs import ChangePeople, PeopleChange
+from kernel.runtime import Runtime
+from kernel.shared.session import Sessions
+from kernel.user.load import PERMISSIONS_TAG, load_again
+from kernel.user.model import user_tag
+
+OF_ROLES: Final[frozenset[PeopleChange]] = frozenset({"add_role", "remove_role"})
+NO_ROLE: Final = "There is no such role to give or take."
+
+
+async def run_change_people(rt: Runtime, run: JobRun) -> None:
+    """The work of a `change_people` job: those who can be changed are, and the result says why others cannot."""
+    payload: ChangePeople = run.payload
+    actor = await load_again(rt, run.ctx.actor)
+    async with run.finish() as finish:
+        await lock_people(finish.conn)
+        people = await select_people(finish.conn, payload.user_ids)
+        refusal = await _find_refusal(finish.conn, actor, payload)
+        if refusal:
+            finish.result = {"outcome": "forbidden", "message": refusal}
+            return
+        chosen, refused = await choose(finish.conn, actor, people, payload.change)
+        ids = [person.id for person in chosen]
+        await _write(finish.conn, payload, ids)
+        if payload.change == "block":
+            # Before the commit: when Redis does not answer, nothing was changed, and the job is tried again.
+            await end_sessions(rt, ids)
+        finish.drop_tags(PERMISSIONS_TAG, *(user_tag(user_id) for user_id in ids))
+        finish.result = {
+            "outcome": "done",
+            "changed": len(chosen),
+            "refused": refused,
+            "path": "/admin/people",
+        }
+
+
+async def end_sessions(rt: Runtime, user_ids: Sequence[UUID]) -> None:
+    """Raises Unavailable."""
+    sessions = Sessions(rt.shared, rt.config.session_ttl_s)
+    for user_id in user_ids:
+        await sessions.delete_all(user_id)
+
+
+async def choose(
+    conn: Connection, actor: Actor | None, people: Sequence[Person], change: PeopleChange
+) -> tuple[list[Person], list[str]]:
+    """Those whom it can be done to, and a sentence for each of the others. Without an actor it is whoever runs the
+    site, who may do everything but leave it without an administrator."""
+    chosen, refused = [], []
+    for person in people:
+        obstacle = find_obstacle(actor, person) if actor is not None else ""
+        if not obstacle and change == "block" and actor is not None and person.id == actor.id:
+            obstacle = "You cannot block yourself."
+        if obstacle:
+            refused.append(obstacle)
+        else:
+            chosen.append(person)
+    if change != "block":
+        return chosen, refused
+    administrators = [person for person in chosen if person.user.is_admin and person.user.is_active]
+    if administrators and not await has_administrator_besides(conn, [person.id for person in administrators]):
+        kept = administrators[0]
+        chosen.remove(kept)
+        refused.append(f"{kept.name}: {LAST_ADMINISTRATOR}")
+    return chosen, refused
+
+
+async def _find_refusal(conn: Connection, actor: Actor, payload: ChangePeople) -> str:
+    if payload.change not in OF_ROLES:
+        return ""
+    role = next((role for role in await list_assignable_roles(conn) if role.id == payload.role_id), None)
+    return find_role_obstacle(actor, [role]) if role is not None else NO_ROLE
+
+
+async def _write(conn: Connection, payload: ChangePeople, user_ids: Sequence[UUID]) -> None:
+    if payload.change in OF_ROLES and payload.role_id is not None:
+        await (add_role if payload.change == "add_role" else remove_role)(conn, user_ids, payload.role_id)
+    else:
+        await set_active(conn, user_ids, is_active=payload.change == "unblock")
