@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from kernel.job_kind import JobKind
+from kernel.login_jobs import DISABLE_SECOND_FACTOR, ENABLE_SECOND_FACTOR, SPEND_RECOVERY_CODE
 from kernel.mail_jobs import (
     CHANGE_MAIL,
     CONFIRM_MAIL,
@@ -306,6 +307,9 @@ JOB_KINDS: Final = {
         RUN_FORM_TAPS,
         RECORD_LOGIN,
         SET_PASSWORD,
+        ENABLE_SECOND_FACTOR,
+        DISABLE_SECOND_FACTOR,
+        SPEND_RECOVERY_CODE,
         SEND_MAIL,
         MAIL_PASSWORD_RESET,
         REGISTER,

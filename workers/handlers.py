@@ -32,6 +32,18 @@ from kernel.jobs import (
 )
 from kernel.lifecycle.change import run_change_plugin
 from kernel.lifecycle.settings import run_set_plugin_settings
+from kernel.login_jobs import DISABLE_SECOND_FACTOR, ENABLE_SECOND_FACTOR, SPEND_RECOVERY_CODE
+from kernel.mail.post import run_send_mail
+from kernel.mail_jobs import (
+    CHANGE_MAIL,
+    CONFIRM_MAIL,
+    CONFIRM_REGISTRATION,
+    DECIDE_REGISTRATION,
+    MAIL_PASSWORD_RESET,
+    REGISTER,
+    SEND_MAIL,
+    SET_REGISTRATION,
+)
 from kernel.maintenance.change import run_set_maintenance
 from kernel.people.api_token import run_delete_api_token, run_save_api_token
 from kernel.people.change import run_change_people
@@ -54,7 +66,16 @@ from kernel.rate_limit.change import run_set_rate_limits
 from kernel.site_jobs import NOTE_LOGIN_FAILURE, SET_MAINTENANCE, SET_RATE_LIMITS
 from kernel.supervision.note import run_note_plugin_failures
 from kernel.user.account import run_record_login, run_set_password
+from kernel.user.entry.second_factor import (
+    run_disable_second_factor,
+    run_enable_second_factor,
+    run_spend_recovery_code,
+)
 from kernel.user.login_failure import run_note_login_failure
+from kernel.user.proof.address import run_change_mail, run_confirm_mail
+from kernel.user.proof.register import run_confirm_registration, run_decide_registration, run_register
+from kernel.user.proof.registration import run_set_registration
+from kernel.user.proof.reset import run_mail_password_reset
 from kernel.user.retry import run_retry_job
 from kernel.user.token import run_note_token_use
 from workers.worker import Handler
@@ -67,6 +88,17 @@ HANDLERS: Final[Mapping[JobKind, Handler]] = {
     RUN_FORM_TAPS: run_form_taps,
     RECORD_LOGIN: run_record_login,
     SET_PASSWORD: run_set_password,
+    ENABLE_SECOND_FACTOR: run_enable_second_factor,
+    DISABLE_SECOND_FACTOR: run_disable_second_factor,
+    SPEND_RECOVERY_CODE: run_spend_recovery_code,
+    SEND_MAIL: run_send_mail,
+    MAIL_PASSWORD_RESET: run_mail_password_reset,
+    REGISTER: run_register,
+    CONFIRM_REGISTRATION: run_confirm_registration,
+    DECIDE_REGISTRATION: run_decide_registration,
+    SET_REGISTRATION: run_set_registration,
+    CHANGE_MAIL: run_change_mail,
+    CONFIRM_MAIL: run_confirm_mail,
     WORK_PLUGIN_QUEUE: run_plugin_queue,
     APPLY_PLUGIN_WRITES: run_apply_plugin_writes,
     RETRY_JOB: run_retry_job,

@@ -13,6 +13,7 @@ from tests.checks.sources import Source, parse_all, refuse
 DOORS: Final = {
     "aioboto3": ("kernel/blob/",),
     "aiohttp": ("kernel/outbound/",),
+    "aiosmtplib": ("kernel/mail/",),
     "argon2": ("kernel/user/",),
     "arq": ("kernel/queue.py", "workers/"),
     "asyncpg": ("kernel/db/",),
@@ -25,9 +26,11 @@ DOORS: Final = {
     "markupsafe.Markup": ("kernel/render/", "kernel/form/"),
     "nh3": ("kernel/render/",),
     "prometheus_client": ("kernel/metrics.py",),
+    "pyotp": ("kernel/user/",),
     "pypika": ("kernel/gather/", "kernel/plugin_data/"),
     "quart": ("web/",),
     "redis": ("kernel/shared/",),
+    "segno": ("kernel/user/",),
     "structlog": ("kernel/log.py",),
     # Where a request, a job or a task of cron begins, its name is bound for every line that is logged until it ends.
     "structlog.contextvars": ("kernel/log.py", "kernel/ledger/", "kernel/cron/", "web/"),

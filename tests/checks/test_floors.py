@@ -20,6 +20,8 @@ FLOORS: Final = (
         "job_kind",
         "jobs",
         "person_jobs",
+        "login_jobs",
+        "mail_jobs",
         "site_jobs",
         "config",
         "log",
@@ -28,7 +30,7 @@ FLOORS: Final = (
     ),
     ("db", "shared", "queue", "sandbox", "embedded", "outbound"),
     ("render", "tap", "plugin", "audit", "ledger", "runtime"),
-    ("setting", "user", "rate_limit", "maintenance", "item_type", "category", "stage", "alias", "menu", "file", "item", "people"),
+    ("setting", "mail", "user", "rate_limit", "maintenance", "item_type", "category", "stage", "alias", "menu", "file", "item", "people"),
     ("search", "gather", "form", "tile"),
     (
         "publish",

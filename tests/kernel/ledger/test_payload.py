@@ -31,6 +31,17 @@ from kernel.jobs import (
     WorkPluginQueue,
 )
 from kernel.ledger.payload import decode_payload, encode_payload
+from kernel.login_jobs import DisableSecondFactor, EnableSecondFactor, SpendRecoveryCode
+from kernel.mail_jobs import (
+    ChangeMail,
+    ConfirmMail,
+    ConfirmRegistration,
+    DecideRegistration,
+    MailPasswordReset,
+    Register,
+    SendMail,
+    SetRegistration,
+)
 
 texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
 numbers = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
@@ -85,6 +96,17 @@ PAYLOADS = {
     RunCron: st.builds(RunCron, times, texts),
     NewCronKey: st.builds(NewCronKey),
     SetPassword: st.builds(SetPassword, ids, texts),
+    EnableSecondFactor: st.builds(EnableSecondFactor, ids),
+    DisableSecondFactor: st.builds(DisableSecondFactor, ids),
+    SpendRecoveryCode: st.builds(SpendRecoveryCode, ids, texts),
+    SendMail: st.builds(SendMail),
+    MailPasswordReset: st.builds(MailPasswordReset, texts),
+    Register: st.builds(Register, texts, texts, texts),
+    ConfirmRegistration: st.builds(ConfirmRegistration, texts),
+    DecideRegistration: st.builds(DecideRegistration, ids, st.booleans()),
+    SetRegistration: st.builds(SetRegistration, st.sampled_from(["off", "open", "approval"])),
+    ChangeMail: st.builds(ChangeMail, texts),
+    ConfirmMail: st.builds(ConfirmMail, texts),
     RetryJob: st.builds(RetryJob, ids),
     WorkPluginQueue: st.builds(WorkPluginQueue, texts, texts, objects),
     ApplyPluginWrites: st.builds(

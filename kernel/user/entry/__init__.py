@@ -1,0 +1,1 @@
+"""What stands between a stranger and an account besides the password: lockout, known devices, the second factor."""
