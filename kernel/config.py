@@ -91,6 +91,9 @@ class Config:
     outbound_private_hosts: frozenset[str] = frozenset()
     secure_cookies: bool = field(default=False)
     trusted_proxies: Networks = (IPv4Network("127.0.0.1/32"), IPv6Network("::1/128"))
+    rate_limits: bool = True
+    keep_addresses_days: float = 7.0
+    keep_audit_days: float = 400.0
 
     def url_for_role(self, role: Role) -> str:
         own = {
@@ -138,6 +141,9 @@ def read_config(env: Mapping[str, str]) -> Config:
         outbound_private_hosts=reader.hosts("OUTBOUND_PRIVATE_HOSTS", ""),
         secure_cookies=reader.flag("SECURE_COOKIES", site_url.startswith("https://")),
         trusted_proxies=reader.networks("TRUSTED_PROXIES", THIS_MACHINE),
+        rate_limits=reader.flag("RATE_LIMITS", True),
+        keep_addresses_days=reader.number("KEEP_ADDRESSES_DAYS", 7, 1, 3_650),
+        keep_audit_days=reader.number("KEEP_AUDIT_DAYS", 400, 1, 36_500),
     )
     if bool(config.database_url) != bool(config.redis_url):
         missing = "REDIS_URL" if config.database_url else "DATABASE_URL"

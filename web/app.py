@@ -1,15 +1,20 @@
 """Puts the web tier together: Quart with its routes and guards, and the page cache before it."""
 
+from dataclasses import replace
 from typing import Final
 
 from quart import Quart, Response, g, request
 
 from kernel.app.scrape import Scrape
+from kernel.errors import LoginRequired
 from kernel.profile import begin_profile, find_profile
 from kernel.runtime import Runtime
+from kernel.shared.rate_limit import RateLimits
 from kernel.shared.session import Sessions
 from web.body import bound_bodies
+from web.client_address import read_client_address
 from web.errors import install_error_handlers
+from web.limits import add_limit_headers, check_limits, note_bad_token
 from web.live import EXTENSION, LiveStreams
 from web.page_cache import MARK, PageCache, PageMark
 from web.respond import PageResponse
@@ -87,6 +92,7 @@ def create_app(rt: Runtime, live: LiveStreams | None = None) -> Quart:
     app.extensions[EXTENSION] = live or LiveStreams()
     app.url_map.strict_slashes = False
     sessions = Sessions(rt.shared, rt.config.session_ttl_s)
+    rates = RateLimits(rt.shared)
 
     @app.before_request
     async def begin_visit() -> None:
@@ -94,11 +100,12 @@ def create_app(rt: Runtime, live: LiveStreams | None = None) -> Quart:
         # Begun by the page cache, which writes it into the log when the answer has gone.
         g.profile = find_profile() or begin_profile()
         if request.path.split("/", 2)[1] not in WITHOUT_VISIT:
-            g.visit = await open_visit(rt, sessions, g.request_id)
+            await _let_in(rt, sessions, rates)
 
     @app.after_request
     async def finish_answer(response: Response) -> Response:
         _set_headers(rt, response)
+        add_limit_headers(response)
         _set_cookie(rt, response)
         if "visit" in g and g.visit.actor.is_admin:
             response.headers["Server-Timing"] = g.profile.as_server_timing()
@@ -131,6 +138,18 @@ def create_asgi(rt: Runtime, live: LiveStreams | None = None) -> PageCache:
         cookie_name(rt.config),
         read_epoch=lambda: rt.plugins.epoch,
     )
+
+
+async def _let_in(rt: Runtime, sessions: Sessions, rates: RateLimits) -> None:
+    """Who asks is known first, since that says whose limits are used."""
+    try:
+        visit = await open_visit(rt, sessions, g.request_id)
+    except LoginRequired:
+        await note_bad_token(rt, rates)
+        raise
+    visit.ctx = replace(visit.ctx, client_address=read_client_address(rt.config, request))
+    g.visit = visit
+    await check_limits(rt, rates, visit)
 
 
 def _set_headers(rt: Runtime, response: Response) -> None:

@@ -156,6 +156,7 @@ class Fleet:
             "REDIS_PREFIX": self._config.redis_prefix,
             "SAVE_WAIT_S": str(self._config.save_wait_s),
             "LOG_FORMAT": "json",
+            "RATE_LIMITS": "false",
         }
         return child_environment(self._config, {**os.environ, **own}, role)
 

@@ -6,13 +6,13 @@ from typing import Any, Final
 from quart import Blueprint, Response
 
 from kernel.cron.key import find_cron_key
-from kernel.cron.model import ADMINISTER_SITE
 from kernel.cron.store import list_latest_runs, list_pasts, list_runs, select_now, select_state
 from kernel.cron.task import Task
 from kernel.cron.tasks import list_tasks
 from kernel.errors import BadInput, NotFound
 from kernel.jobs import NEW_CRON_KEY, RUN_CRON, NewCronKey, RunCron
 from kernel.ledger.model import Job
+from kernel.setting.access import ADMINISTER_SITE
 from web.cron_view import describe_alarm, describe_run, describe_tasks
 from web.guard import Submitted, changing_route
 from web.respond import answer_json, redirect_after_change, show_page

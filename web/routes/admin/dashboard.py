@@ -4,7 +4,6 @@ from typing import Any
 
 from quart import Blueprint, Response
 
-from kernel.cron.model import ADMINISTER_SITE
 from kernel.cron.store import select_state
 from kernel.db.pool import Connection
 from kernel.item.store import count_items, select_drafts, select_recent_items
@@ -12,6 +11,7 @@ from kernel.item_type.load import list_type_labels
 from kernel.ledger.lists import JobFilter, count_open_jobs, list_jobs
 from kernel.ledger.model import JobStatus
 from kernel.plugin.model import PluginSet
+from kernel.setting.access import ADMINISTER_SITE
 from web.cron_view import describe_alarm
 from web.job_view import describe_line
 from web.respond import show_page

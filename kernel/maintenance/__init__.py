@@ -1,0 +1,1 @@
+"""Closing the site to visitors for a while, and opening it again."""

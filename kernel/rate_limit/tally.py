@@ -1,0 +1,33 @@
+"""Names the tallies of refused requests, which every process adds to and cron takes up."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+import orjson
+
+from kernel.shared.rate_limit import OTHERS
+
+# One tally for each stretch of time.
+STRETCH_S: Final = 600
+# Long enough for a cron that was away for a day.
+KEEP_S: Final = 86_400 + 2 * STRETCH_S
+
+
+def name_tally(moment: datetime) -> str:
+    return f"refused:{int(moment.timestamp()) // STRETCH_S}"
+
+
+def begin_of_stretch(moment: datetime) -> datetime:
+    return datetime.fromtimestamp(int(moment.timestamp()) // STRETCH_S * STRETCH_S, UTC)
+
+
+def write_refusal(door: str, who_kind: str, who: str) -> str:
+    return orjson.dumps([door, who_kind, who]).decode()
+
+
+def read_refusal(field: str) -> tuple[str, str, str]:
+    """Door, kind of requester and requester. What was counted together is of nobody."""
+    if field == OTHERS:
+        return OTHERS, OTHERS, ""
+    door, who_kind, who = orjson.loads(field)
+    return door, who_kind, who

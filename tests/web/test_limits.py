@@ -1,0 +1,190 @@
+"""Every request passes the limits of the site: what is counted by what, what is refused how, and what never is."""
+
+from dataclasses import replace
+from uuid import UUID
+
+import orjson
+import pytest
+
+from kernel.context import Actor, Context
+from kernel.form.token import build_form_token
+from kernel.ledger.wait import submit_and_wait
+from kernel.rate_limit.model import DOORS, Limit, Limits, check_limits, read_limit, read_limits
+from kernel.shared.session import Sessions
+from kernel.site_jobs import SET_RATE_LIMITS, SetRateLimits
+from tests.fixtures.site import open_site
+from web.limits import Asked, list_windows
+from web.visit import cookie_name
+
+ADA = UUID(int=7)
+
+
+def ask(method, path, **more):
+    return Asked(method, path, more.pop("rule", path), "192.0.2.7", **more)
+
+
+def names(asked, limits=None):
+    return [(window.name, window.who) for window in list_windows(limits or Limits(), asked)]
+
+
+@pytest.mark.story("14.1")
+def test_what_is_counted_by_what_without_any_settings():
+    address = "address-192.0.2.7"
+    assert names(ask("GET", "/")) == []
+    assert names(ask("HEAD", "/", session="s", user_id=ADA)) == []
+    assert names(ask("POST", "/user/login", session="s")) == [
+        ("login", address),
+        ("forms", "session-s"),
+        ("strangers", address),
+    ]
+    # Without a session there is no token of a form, but trying costs as well.
+    assert names(ask("POST", "/user/login")) == [("login", address), ("strangers", address)]
+    assert names(ask("POST", "/item/add/page", session="s")) == [
+        ("forms", "session-s"),
+        ("strangers", address),
+    ]
+    assert names(ask("POST", "/user/logout", session="s", user_id=ADA)) == [("forms", "session-s")]
+    assert names(ask("GET", "/admin/jobs.json", token="t", user_id=ADA)) == [("api_read", "token-t")]
+    assert names(ask("POST", "/item/add/page", token="t", user_id=ADA)) == [("api_write", "token-t")]
+    limits = {
+        window.name: (window.requests, window.window_s)
+        for window in list_windows(Limits(), ask("POST", "/user/x", session="s"))
+    }
+    assert limits == {"login": (5, 60), "forms": (30, 60), "strangers": (120, 60)}
+
+
+@pytest.mark.story("14.2")
+def test_a_route_has_a_limit_of_its_own_and_what_is_excluded_none():
+    limits = Limits(
+        routes={"POST /item/add/<type_name>": Limit(2, 10), "GET /search": Limit(20, 60), "POST /free": None},
+        excluded=("/feed",),
+    )
+    add = ask("POST", "/item/add/page", rule="/item/add/<type_name>", session="s", user_id=ADA)
+    assert names(add, limits) == [("POST /item/add/<type_name>", "session-s")]
+    assert names(ask("HEAD", "/search", rule="/<path:path>"), limits) == [
+        ("GET /search", "address-192.0.2.7")
+    ]
+    assert names(ask("POST", "/free"), limits) == []
+    assert names(ask("POST", "/feed"), limits) == names(ask("POST", "/feed/x"), limits) == []
+    assert names(ask("POST", "/feeder"), limits) != []
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("30/min", Limit(30, 60)),
+        (" 5 / 10 s ", Limit(5, 10)),
+        ("1000/day", Limit(1000, 86_400)),
+        ("none", None),
+    ],
+)
+def test_a_limit_is_read_as_people_write_it(text, limit):
+    assert read_limit(text) == limit
+    assert limit is None or read_limit(str(limit)) == limit
+
+
+@pytest.mark.parametrize(
+    "text", ["", "30", "0/min", "-1/min", "99999/min", "1/0s", "2/day2", "9/2day", "x/min", "٣/min/s"]
+)
+def test_what_is_no_limit_is_refused_with_a_sentence(text):
+    with pytest.raises(ValueError, match=r"\.$"):
+        read_limit(text)
+
+
+def test_limits_come_back_from_the_setting_as_they_were_put():
+    limits = Limits(
+        doors={**Limits().doors, "pages": Limit(7, 3_600)}, routes={"GET /x": None}, excluded=("/a", "/b")
+    )
+    assert read_limits(orjson.loads(orjson.dumps(limits.as_setting()))) == limits
+    assert read_limits(None) == Limits()
+    assert read_limits({}) == Limits()
+
+
+@pytest.mark.parametrize(
+    ("stored", "field"),
+    [
+        ([], ""),
+        ({"doors": {"login": "often"}}, "login"),
+        ({"doors": []}, "login"),
+        ({"routes": {"FETCH /x": "1/min"}}, "routes"),
+        ({"routes": {"GET x": "1/min"}}, "routes"),
+        ({"routes": {'GET /"x': "1/min"}}, "routes"),
+        ({"routes": {"GET /x": ["1/min"]}}, "routes"),
+        ({"excluded": ["x"]}, "excluded"),
+        ({"excluded": [7]}, "excluded"),
+        ({"excluded": ["/a b"]}, "excluded"),
+        ({"excluded": ["/x"] * 101}, "excluded"),
+    ],
+)
+def test_wrong_settings_are_told_by_field(stored, field):
+    _, problems = check_limits(stored)
+    assert field in problems
+
+
+@pytest.fixture
+async def limited(site_config, renderer):
+    """A site that counts: `doors` and more are set as an administrator would."""
+    config = replace(site_config, rate_limits=True)
+    async with open_site(config, renderer) as site:
+        admin = await site.make_user("root", is_admin=True)
+
+        async def set_limits(**told):
+            doors = {door.name: told.pop(door.name) for door in DOORS if door.name in told}
+            payload = SetRateLimits({"doors": doors, **told})
+            ctx = Context(actor=Actor(id=admin.id, is_admin=True))
+            job = await submit_and_wait(site.web.ledger, ctx, SET_RATE_LIMITS, payload, timeout_s=5)
+            return job.result
+
+        yield site, set_limits
+
+
+@pytest.mark.story("14.1")
+async def test_the_sixth_login_of_a_minute_from_an_address_is_refused(limited):
+    site, _ = limited
+    async with site.client() as browser:
+        await browser.get("/user/login")
+        session, _ = await Sessions(site.web.shared, 60).load(browser.cookies[cookie_name(site.config)])
+        form = {
+            "form_token": build_form_token(session, "user_login"),
+            "name": "nobody",
+            "password": "wrong-wrong",
+        }
+        statuses = [(await browser.post("/user/login", data=form)).status_code for _ in range(5)]
+        refused = await browser.post("/user/login", data=form)
+        assert statuses == [401] * 5
+        assert refused.status_code == 429
+        assert "Too many requests" in refused.text
+        assert 50 <= int(refused.headers["Retry-After"]) <= 60
+        assert refused.headers["RateLimit-Policy"].startswith('"login";q=5;w=60, ')
+        assert refused.headers["RateLimit"].startswith('"login";r=0;t=')
+        assert refused.headers["Cache-Control"] == "no-store"
+        # Whoever asks from elsewhere, as a trusted proxy says, has attempts of their own; pages go on.
+        elsewhere = {"X-Forwarded-For": "198.51.100.9"}
+        assert (await browser.post("/user/login", data=form, headers=elsewhere)).status_code == 401
+        assert (await browser.get("/user/login")).status_code == 200
+
+
+@pytest.mark.story("14.1")
+@pytest.mark.story("14.2")
+async def test_an_administrator_changes_the_limits_and_they_hold_at_once(limited):
+    site, set_limits = limited
+    token = await site.make_token(await site.make_user("ada", is_admin=True))
+    async with site.client(token=token) as program:
+        first = await program.get("/admin/jobs.json")
+        assert first.headers["RateLimit-Policy"] == '"api_read";q=600;w=60'
+        assert (await set_limits(api_read="2/min", excluded=["/job"]))["outcome"] == "done"
+        answers = [await program.get("/admin/jobs.json") for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [200, 429]
+        refused = answers[-1]
+        assert refused.json()["error"]["code"] == "too-many"
+        assert "Retry-After" in refused.headers
+        # Excluded, and never counted.
+        assert (await program.get(f"/job/{ADA}.json")).status_code == 404
+        for path in ("/health", "/health/ready", "/static/app.js"):
+            answer = await program.get(path)
+            assert answer.status_code == 200
+            assert "RateLimit" not in answer.headers
+        assert "login" in (await set_limits(login="often"))["problems"]
+    async with site.client(token="trovato_" + "x" * 43) as forger:
+        await set_limits(strangers="1/min")
+        assert [(await forger.get("/")).status_code for _ in range(2)] == [401, 429]
