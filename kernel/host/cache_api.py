@@ -12,7 +12,7 @@ import orjson
 from kernel.errors import Unavailable
 from kernel.names import is_machine_name
 from kernel.sandbox.host import HostError, HostFunction
-from kernel.shared.cache import Cache, stage_key
+from kernel.shared.cache import Cache, Corner, stage_key
 from kernel.tap.effects import Wishes
 from kernel.tap.fragment import Fragments, Variance
 from kernel.tap.scope import PluginState
@@ -24,6 +24,9 @@ KEY_MAX: Final = 255
 TAG_MAX: Final = 255
 TAGS_MAX: Final = 50
 VALUE_MAX: Final = 100_000
+# Of one plugin, all stages and viewers together; what it set first goes first. The bytes are those of JSON.
+ENTRIES_MAX: Final = 2_000
+BYTES_MAX: Final = 10_000_000
 # How long an answer is good that was made without a value which may be there a moment later.
 MISS_LIFE_S: Final = 60.0
 # Each drop of a tag is remembered by every process of the site, so that a plugin has a bounded number of tags: two of
@@ -62,7 +65,7 @@ def list_cache_functions(cache: Cache, ttl_s: float) -> tuple[HostFunction, ...]
         record.obstacle = ""
         variance = Variance(record.has_user, frozenset(record.permissions))
         corner.offer(place, value, record, variance)
-        return await corner.flush() > 0
+        return await corner.flush(Corner(f"own:{state.plugin.name}", ENTRIES_MAX, BYTES_MAX)) > 0
 
     async def invalidate_tag(state: PluginState, tag: str) -> bool:
         """Error codes: bad-payload, not-available."""

@@ -77,6 +77,16 @@ class NewEntry:
     ttl_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Corner:
+    """A part of the tier in Redis that may hold so much and no more: what was put there first goes first. What is not
+    valid any more counts until it goes."""
+
+    name: str
+    max_entries: int
+    max_bytes: int
+
+
 def stage_key(stage_id: str, key: str) -> str:
     """Keep previews apart: the key of a stage has a prefix, that of live has none."""
     return key if stage_id == LIVE else f"stage:{stage_id}:{key}"
@@ -189,16 +199,21 @@ class Cache:
         """Into Redis alone; False when it was refused or Redis is away. `tags` are short names."""
         return await self.store_many([NewEntry(key, value, tags, ttl_s)], generation) == 1
 
-    async def store_many(self, entries: Sequence[NewEntry], generation: int) -> int:
+    async def store_many(
+        self, entries: Sequence[NewEntry], generation: int, corner: Corner | None = None
+    ) -> int:
         """As store, in one round trip; how many were kept."""
         worthy = [entry for entry in entries if int(entry.ttl_s * 1000) > 0 and len(entry.tags) <= MAX_TAGS]
         if self._is_away or not worthy:
             return 0
-        arguments: list[str | bytes | int] = [generation, int(self._max_ttl_s * 1_000_000)]
+        arguments: list[str | bytes | int] = [generation, int(self._max_ttl_s * 1_000_000), len(worthy)]
         for entry in worthy:
             ttl_ms = int(min(entry.ttl_s, self._max_ttl_s) * 1000)
             arguments += [" ".join(entry.tags), ttl_ms, entry.value]
         keys = [self._state, *(self._entry_key(entry.key) for entry in worthy)]
+        if corner is not None:
+            keys += [self._shared.key("cache", part, corner.name) for part in ("listed", "sizes")]
+            arguments += [corner.max_entries, corner.max_bytes]
         try:
             return sum(await self._put_script.run(keys, arguments))
         except Unavailable as error:

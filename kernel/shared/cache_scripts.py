@@ -126,9 +126,10 @@ return found
 """
 )
 
-# KEYS: state, entries. ARGV: generation before the data was read, longest time to live in µs; for each entry tags, ms
-# to live, value. Answers 1 for each that was kept. A reader slower than an entry may live is refused: the drops that it
-# missed may be forgotten.
+# KEYS: state, entries, and for entries of a corner its list and its sizes. ARGV: generation before the data was read,
+# longest time to live in µs, how many entries; for each entry tags, ms to live, value; and for a corner most entries
+# and most bytes. Answers 1 for each that was kept. A reader slower than an entry may live is refused: the drops that it
+# missed may be forgotten. From a corner that is full goes what was put there first.
 PUT = (
     _CHECK
     + """
@@ -136,8 +137,9 @@ local made = tonumber(ARGV[1])
 local time = redis.call('TIME')
 local oldest = tonumber(time[1]) * 1000000 + tonumber(time[2]) - tonumber(ARGV[2])
 local kept = {}
-for i = 2, #KEYS do
-  local at = 3 * (i - 1)
+local count = tonumber(ARGV[3])
+for i = 2, count + 1 do
+  local at = 3 * (i - 1) + 1
   local scores = scores_of(KEYS[1], ARGV[at])
   local generation = scores[2] and -tonumber(scores[2])
   kept[i - 1] = 0
@@ -148,6 +150,35 @@ for i = 2, #KEYS do
     kept[i - 1] = 1
   end
 end
+local listed, sizes = KEYS[count + 2], KEYS[count + 3]
+if not listed then return kept end
+
+-- The sum stands under the empty name.
+local function forget(key)
+  redis.call('ZREM', listed, key)
+  redis.call('HINCRBY', sizes, '', -tonumber(redis.call('HGET', sizes, key) or 0))
+  redis.call('HDEL', sizes, key)
+end
+
+-- The server has thrown one of them away: what it said is lost.
+if redis.call('EXISTS', listed, sizes) == 1 then redis.call('DEL', listed, sizes) end
+local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+for i = 2, count + 1 do
+  if kept[i - 1] == 1 then
+    local size = #ARGV[3 * (i - 1) + 3]
+    forget(KEYS[i])
+    redis.call('ZADD', listed, string.format('%.0f', now), KEYS[i])
+    redis.call('HSET', sizes, KEYS[i], size)
+    redis.call('HINCRBY', sizes, '', size)
+  end
+end
+local most, most_bytes = tonumber(ARGV[#ARGV - 1]), tonumber(ARGV[#ARGV])
+while redis.call('ZCARD', listed) > most or tonumber(redis.call('HGET', sizes, '') or 0) > most_bytes do
+  local oldest_key = redis.call('ZRANGE', listed, 0, 0)[1]
+  redis.call('DEL', oldest_key)
+  forget(oldest_key)
+end
+for _, key in ipairs({listed, sizes}) do redis.call('PEXPIRE', key, math.ceil(tonumber(ARGV[2]) / 1000)) end
 return kept
 """
 )

@@ -17,7 +17,7 @@ import orjson
 from kernel.context import Context
 from kernel.log import get_logger
 from kernel.names import ACCESS_CONTENT, FRAGMENTS_TAG, item_tag
-from kernel.shared.cache import MAX_TAGS, Cache, NewEntry, SharedEntry
+from kernel.shared.cache import MAX_TAGS, Cache, Corner, NewEntry, SharedEntry
 from kernel.shared.drops import short_name, short_names
 from kernel.tap.catalogue import Tap
 from kernel.tap.handle import ItemData
@@ -118,10 +118,10 @@ class Fragments:
         self._put(key, kept, value, short_names([*record.tags, FRAGMENTS_TAG]), ttl_s)
         return ""
 
-    async def flush(self) -> int:
+    async def flush(self, corner: Corner | None = None) -> int:
         """In one round trip; how many entries were kept."""
         new, self._new = self._new, []
-        return await self.cache.store_many(new, self.generation)
+        return await self.cache.store_many(new, self.generation, corner)
 
     async def _load(self, keys: Sequence[str], revive: Revive) -> dict[str, Kept | Variance]:
         found: dict[str, Any] = {}

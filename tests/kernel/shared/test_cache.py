@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from kernel.shared.cache import DROP_CHUNK, MAX_LISTED, MAX_TAGS, Built, stage_key
+from kernel.shared.cache import DROP_CHUNK, MAX_LISTED, MAX_TAGS, Built, Corner, NewEntry, stage_key
 from kernel.shared.cache_scripts import STATE_KEY
 
 
@@ -368,3 +368,31 @@ async def test_lookups_are_counted_by_tier(process):
         ("shared", "miss"): 1.0,
         ("shared", "hit"): None,
     }
+
+
+async def test_from_a_corner_that_is_full_goes_what_was_put_there_first(process):
+    cache = process.cache
+    full, other = Corner("full", 3, 100), Corner("other", 3, 100)
+
+    async def put(corner, *entries):
+        new = [NewEntry(key, b"x" * size, ["t"], 60) for key, size in entries]
+        return await cache.store_many(new, cache.generation(), corner)
+
+    async def list_kept():
+        keys = ["a", "b", "c", "d", "e", "beside"]
+        return [key for key, entry in zip(keys, await cache.fetch_many(keys), strict=True) if entry]
+
+    assert await put(other, ("beside", 90)) == 1
+    assert await put(full, ("a", 10), ("b", 10), ("c", 10)) == 3
+    # Put again, it is the newest; too many now.
+    assert [await put(full, ("a", 20)), await put(full, ("d", 10))] == [1, 1]
+    assert await list_kept() == ["a", "c", "d", "beside"]
+    # Too many bytes: only what has to go does.
+    assert await put(full, ("e", 75)) == 1
+    assert await list_kept() == ["d", "e", "beside"]
+    # What does not count any more, because Redis lost the list, leaves no false sum behind.
+    await process.shared.client.delete(process.shared.key("cache", "listed", "full"))
+    assert await put(full, ("a", 90)) == 1
+    assert await list_kept() == ["a", "d", "e", "beside"]
+    # Nobody remembers a corner in which nothing lives any more.
+    assert 0 < await process.shared.client.pttl(process.shared.key("cache", "sizes", "full")) <= 3_600_000
