@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from kernel.errors import ConfigError
 from kernel.log import LogFormat
@@ -16,6 +16,7 @@ Role = Literal["owner", "worker", "web"]
 Networks: TypeAlias = tuple[IPv4Network | IPv6Network, ...]
 
 THIS_MACHINE: Final = "127.0.0.1/32,::1/128"
+MAIL_FROM: Final = re.compile(r"""[^\s<>"@,;]+@[a-z0-9.-]+|[^<>"@,;\r\n]+ <[^\s<>"@,;]+@[a-z0-9.-]+>""")
 # It stands in an address, so it consists of what needs no escaping there.
 CRON_KEY: Final = re.compile(r"[A-Za-z0-9_-]{16,200}")
 
@@ -41,6 +42,25 @@ class CronConfig:
     heartbeat_s: float = 60.0
     keep_done_jobs_days: float = 7.0
     keep_failed_jobs_days: float = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpServer:
+    """`tls` is from the first byte (`implicit`), begun by the server's STARTTLS and insisted on, or none at all."""
+
+    host: str
+    port: int
+    username: str = ""
+    password: str = field(default="", repr=False)
+    tls: Literal["implicit", "starttls", "none"] = "starttls"
+
+
+@dataclass(frozen=True, slots=True)
+class MailConfig:
+    """Without a server, mails are kept and not sent. `sender` is like `The Site <site@example.org>`."""
+
+    server: SmtpServer | None = None
+    sender: str = "Trovato <trovato@localhost>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +90,7 @@ class Config:
     slow_request_ms: float = 500.0
     metrics: MetricsConfig = MetricsConfig()
     cron: CronConfig = CronConfig()
+    mail: MailConfig = MailConfig()
 
     max_body_bytes: int = 2_000_000
     max_upload_bytes: int = 100_000_000
@@ -133,6 +154,7 @@ def read_config(env: Mapping[str, str]) -> Config:
         slow_request_ms=reader.number("SLOW_REQUEST_MS", 500, 1, 60_000),
         metrics=_read_metrics(reader, site_url),
         cron=_read_cron(reader),
+        mail=_read_mail(reader, site_url),
         log_format=reader.choice("LOG_FORMAT", "auto", ("auto", "json", "console")),  # type: ignore[arg-type]  # one of the choices
         max_body_bytes=int(reader.number("MAX_BODY_BYTES", 2_000_000, 1_000, 1_000_000_000)),
         max_upload_bytes=int(reader.number("MAX_UPLOAD_BYTES", 100_000_000, 1_000, 1_000_000_000)),
@@ -186,6 +208,33 @@ def _read_cron(reader: "_Reader") -> CronConfig:
         keep_done_jobs_days=reader.number("KEEP_DONE_JOBS_DAYS", 7, 1, 3_650),
         keep_failed_jobs_days=reader.number("KEEP_FAILED_JOBS_DAYS", 90, 1, 3_650),
     )
+
+
+def _read_mail(reader: "_Reader", site_url: str) -> MailConfig:
+    """Mails hold links, so a site that sends them has to know its own address: that of a request is a stranger's."""
+    url, sender = reader.url("SMTP_URL", "", ("smtp", "smtps")), reader.text("MAIL_FROM", "")
+    if sender and not MAIL_FROM.fullmatch(sender):
+        reader.problems.append("MAIL_FROM must be like site@example.org or The Site <site@example.org>.")
+    if not url:
+        return MailConfig(sender=sender) if sender else MailConfig()
+    for name, value in (("MAIL_FROM", sender), ("SITE_URL", site_url)):
+        if not value:
+            reader.problems.append(f"{name} is not set, and SMTP_URL needs it.")
+    parts = urlsplit(url)
+    if not parts.hostname or parts.path.strip("/") or parts.query not in {"", "starttls=no"}:
+        reader.problems.append("SMTP_URL must be like smtp://user:password@mail.example.org:587.")
+    is_implicit = parts.scheme == "smtps"
+    # What goes to a server on this machine is on no line that somebody could listen to.
+    is_here = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    is_plain = parts.query == "starttls=no" or (is_here and not parts.username)
+    server = SmtpServer(
+        host=parts.hostname or "",
+        port=parts.port or (465 if is_implicit else 587),
+        username=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        tls="implicit" if is_implicit else "none" if is_plain else "starttls",
+    )
+    return MailConfig(server, sender)
 
 
 class _Reader:

@@ -1,21 +1,25 @@
 """Makes accounts and changes them, in workers and on the command line."""
 
-import unicodedata
 from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from kernel import clock
 from kernel.db.pool import Database
 from kernel.errors import Invalid
 from kernel.ids import uuid7
 from kernel.jobs import RecordLogin, SetPassword
 from kernel.ledger.run import JobRun
+from kernel.mail.address import check_address, normalise_address
 from kernel.runtime import Runtime
 from kernel.user.model import User, user_tag
 from kernel.user.name import check_new_name, normalise_name
 from kernel.user.password import check_password, hash_password
+from kernel.user.proof.reset import close_other_ways_in
+from kernel.user.proof.store import take_link
 from kernel.user.store import (
+    find_user_by_name,
     insert_api_token,
     insert_user,
     lock_administrator,
@@ -24,9 +28,9 @@ from kernel.user.store import (
 )
 from kernel.user.token import build_api_token, digest_api_token
 
-# In characters; that of an address is the limit of mail itself.
-MAIL_MAX: Final = 254
+# In characters.
 LABEL_MAX: Final = 100
+LINK_GONE: Final = "This link has been used or has expired. Ask for a new one."
 
 
 async def create_user(
@@ -41,9 +45,13 @@ async def create_user(
         raise Invalid(problems)
     pass_hash = await hash_password(password) if password is not None else None
     async with db.transaction() as tx:
-        user = await insert_user(tx.conn, name=name, pass_hash=pass_hash, mail=mail, is_admin=is_admin)
-    if user is None:
+        address = normalise_address(mail) if mail is not None else None
+        user = await insert_user(tx.conn, name=name, pass_hash=pass_hash, mail=address, is_admin=is_admin)
+        is_name_taken = user is None and await find_user_by_name(tx.conn, name) is not None
+    if user is None and is_name_taken:
         raise Invalid({"name": f"The username {name} is taken. Choose another one."})
+    if user is None:
+        raise Invalid({"mail": "Another account has this address."})
     return user
 
 
@@ -106,20 +114,23 @@ async def run_record_login(_rt: Runtime, run: JobRun) -> None:
         finish.result = {"outcome": "saved"}
 
 
-async def run_set_password(_rt: Runtime, run: JobRun) -> None:
+async def run_set_password(rt: Runtime, run: JobRun) -> None:
     """The work of a `set_password` job."""
     payload: SetPassword = run.payload
     async with run.finish() as finish:
+        if payload.link_digest is not None:
+            link = await take_link(finish.conn, bytes.fromhex(payload.link_digest), "reset", clock.now())
+            if link is None or link.user_id != payload.user_id:
+                finish.result = {"outcome": "conflict", "message": LINK_GONE}
+                return
         saved = await update_pass_hash(finish.conn, payload.user_id, payload.pass_hash, payload.replaces)
+        if saved and payload.replaces is None:
+            await close_other_ways_in(rt, finish.conn, payload.user_id, but_session=payload.keeps_session)
         finish.drop_tags(user_tag(payload.user_id))
         message = "The account is gone, or its password was changed meanwhile."
         finish.result = {"outcome": "saved"} if saved else {"outcome": "conflict", "message": message}
 
 
 def check_mail(mail: str) -> str:
-    """Only what no address can be; whether it exists shows when mail arrives."""
-    local, _, domain = mail.rpartition("@")
-    is_plain = all(unicodedata.category(c)[0] not in "CZ" for c in mail)
-    if not local or "." not in domain.strip(".") or not is_plain or len(mail) > MAIL_MAX:
-        return f"{mail[:60]!r} is no e-mail address. Write it like ada@example.org."
-    return ""
+    """What is wrong with an address as it was typed, as a sentence; "" when nothing is."""
+    return check_address(normalise_address(mail))

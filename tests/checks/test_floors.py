@@ -20,6 +20,7 @@ FLOORS: Final = (
         "job_kind",
         "jobs",
         "person_jobs",
+        "mail_jobs",
         "login_jobs",
         "mail_jobs",
         "site_jobs",

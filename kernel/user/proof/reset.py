@@ -1,0 +1,74 @@
+"""A forgotten password: a link to the address of the account, with which a new one is chosen."""
+
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from kernel import clock
+from kernel.db.pool import Connection
+from kernel.ledger.run import JobRun
+from kernel.mail.address import normalise_address
+from kernel.mail.post import post_letter
+from kernel.mail_jobs import MailPasswordReset
+from kernel.runtime import Runtime
+from kernel.shared.session import Sessions
+from kernel.user.link_token import digest_link_token, make_link_token
+from kernel.user.name import normalise_name
+from kernel.user.proof.letters import write_reset
+from kernel.user.proof.store import (
+    Addressee,
+    MailedLink,
+    delete_links,
+    find_addressee,
+    find_addressee_by_mail,
+    find_addressee_by_name,
+    find_link,
+    insert_link,
+)
+
+RESET_FOR: Final = timedelta(hours=1)
+
+
+async def run_mail_password_reset(rt: Runtime, run: JobRun) -> None:
+    """The work of a `mail_password_reset` job. Its result is the same whoever was asked for."""
+    payload: MailPasswordReset = run.payload
+    now = clock.now()
+    async with run.finish() as finish:
+        finish.result = {"outcome": "done"}
+        person = await _find(finish.conn, payload.who)
+        if person is None or not person.is_active or person.mail is None:
+            return
+        token = make_link_token()
+        digest = digest_link_token(token) or b""
+        # To the address of the account, never to the one that was typed and only looks the same.
+        letter = write_reset(rt.config, person, person.mail, token)
+        if await post_letter(finish, rt.config, letter, good_until=now + RESET_FOR):
+            await delete_links(finish.conn, person.id, ["reset"])
+            link = MailedLink("reset", user_id=person.id, mail=person.mail)
+            await insert_link(finish.conn, digest, link, now + RESET_FOR)
+
+
+async def find_reset(rt: Runtime, token: str) -> Addressee | None:
+    """Whose password the link lets somebody choose; looking does not spend it."""
+    digest = digest_link_token(token)
+    if digest is None:
+        return None
+    async with rt.db.acquire() as conn:
+        link = await find_link(conn, digest, "reset", clock.now())
+        return None if link is None or link.user_id is None else await find_addressee(conn, link.user_id)
+
+
+async def close_other_ways_in(
+    rt: Runtime, conn: Connection, user_id: UUID, *, but_session: str | None = None
+) -> None:
+    """After a new password: links that were mailed are worth nothing any more, and sessions end, except the one with
+    that key. To be called in the transaction that sets it. Raises Unavailable."""
+    await delete_links(conn, user_id, ["reset", "address"])
+    await Sessions(rt.shared, rt.config.session_ttl_s).delete_all(user_id, but=but_session)
+
+
+async def _find(conn: Connection, who: str) -> Addressee | None:
+    """An address first: somebody may have taken the address of another person for a name."""
+    address = normalise_address(who)
+    found = await find_addressee_by_mail(conn, address) if "@" in address else None
+    return found or await find_addressee_by_name(conn, normalise_name(who))
