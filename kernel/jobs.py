@@ -6,16 +6,6 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from kernel.job_kind import JobKind
-from kernel.mail_jobs import (
-    CHANGE_MAIL,
-    CONFIRM_MAIL,
-    CONFIRM_REGISTRATION,
-    DECIDE_REGISTRATION,
-    MAIL_PASSWORD_RESET,
-    REGISTER,
-    SEND_MAIL,
-    SET_REGISTRATION,
-)
 from kernel.login_jobs import DISABLE_SECOND_FACTOR, ENABLE_SECOND_FACTOR, SPEND_RECOVERY_CODE
 from kernel.mail_jobs import (
     CHANGE_MAIL,
