@@ -60,17 +60,6 @@ from kernel.person_jobs import (
     SAVE_PERSON,
     SET_PERMISSIONS,
 )
-from kernel.mail.post import run_send_mail
-from kernel.mail_jobs import (
-    CHANGE_MAIL,
-    CONFIRM_MAIL,
-    CONFIRM_REGISTRATION,
-    DECIDE_REGISTRATION,
-    MAIL_PASSWORD_RESET,
-    REGISTER,
-    SEND_MAIL,
-    SET_REGISTRATION,
-)
 from kernel.plugin_data.wishes import run_apply_plugin_writes
 from kernel.plugin_queue.work import run_plugin_queue
 from kernel.rate_limit.change import run_set_rate_limits
@@ -99,14 +88,6 @@ HANDLERS: Final[Mapping[JobKind, Handler]] = {
     RUN_FORM_TAPS: run_form_taps,
     RECORD_LOGIN: run_record_login,
     SET_PASSWORD: run_set_password,
-    SEND_MAIL: run_send_mail,
-    MAIL_PASSWORD_RESET: run_mail_password_reset,
-    REGISTER: run_register,
-    CONFIRM_REGISTRATION: run_confirm_registration,
-    DECIDE_REGISTRATION: run_decide_registration,
-    SET_REGISTRATION: run_set_registration,
-    CHANGE_MAIL: run_change_mail,
-    CONFIRM_MAIL: run_confirm_mail,
     ENABLE_SECOND_FACTOR: run_enable_second_factor,
     DISABLE_SECOND_FACTOR: run_disable_second_factor,
     SPEND_RECOVERY_CODE: run_spend_recovery_code,

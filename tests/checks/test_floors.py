@@ -20,7 +20,6 @@ FLOORS: Final = (
         "job_kind",
         "jobs",
         "person_jobs",
-        "mail_jobs",
         "login_jobs",
         "mail_jobs",
         "site_jobs",

@@ -31,16 +31,6 @@ from kernel.jobs import (
     WorkPluginQueue,
 )
 from kernel.ledger.payload import decode_payload, encode_payload
-from kernel.mail_jobs import (
-    ChangeMail,
-    ConfirmMail,
-    ConfirmRegistration,
-    DecideRegistration,
-    MailPasswordReset,
-    Register,
-    SendMail,
-    SetRegistration,
-)
 from kernel.login_jobs import DisableSecondFactor, EnableSecondFactor, SpendRecoveryCode
 from kernel.mail_jobs import (
     ChangeMail,
