@@ -29,7 +29,7 @@ def check_address(address: str) -> str:
     arrives."""
     local, _, domain = address.rpartition("@")
     is_good = len(address) <= ADDRESS_MAX and len(local) <= LOCAL_MAX and LOCAL.fullmatch(local)
-    if not is_good or not is_host(domain):
+    if not is_good or "." not in domain or not is_host(domain):
         return f"{address[:60]!r} is no e-mail address. Write it like ada@example.org."
     return ""
 
