@@ -9,7 +9,12 @@ from kernel.names import PAGES_TAG, PLUGINS_TAG
 from kernel.plugin.live import PLUGINS_CHANGED
 from kernel.plugin.store import advance_generation, insert_stop
 from kernel.runtime import Runtime
-from kernel.supervision.store import count_failures, delete_old_failures, insert_failures
+from kernel.supervision.store import (
+    count_failures,
+    delete_old_failures,
+    delete_old_recordings,
+    insert_failures,
+)
 from kernel.supervision.window import WINDOW_S
 from kernel.tap.catalogue import DISABLE, ENABLE, INSTALL, QUEUE_WORKER, UNINSTALL, UPGRADE
 
@@ -24,6 +29,9 @@ _NEVER_STOPPED: Final = frozenset(
 )
 # Of one tap; older ones go.
 ROWS_KEPT: Final = 50
+# Calls that can be made again: of one plugin, and of all together. One has 300 KB at most.
+RECORDINGS_KEPT: Final = 50
+RECORDINGS_BYTES: Final = 20_000_000
 
 
 async def run_note_plugin_failures(rt: Runtime, run: JobRun) -> None:
@@ -34,6 +42,7 @@ async def run_note_plugin_failures(rt: Runtime, run: JobRun) -> None:
         stopped = [one for one in payload.seen if await _stop_where_needed(finish, one)]
         for one in payload.seen:
             await delete_old_failures(finish.conn, one.plugin, one.tap, ROWS_KEPT)
+        await delete_old_recordings(finish.conn, RECORDINGS_KEPT, RECORDINGS_BYTES)
         if stopped:
             await advance_generation(finish.conn)
             finish.drop_tags(PLUGINS_TAG, PAGES_TAG)

@@ -93,6 +93,28 @@ async def delete_failures(conn: Connection, plugin: str) -> None:
     await conn.execute("DELETE FROM plugin_failure WHERE plugin = $1", plugin)
 
 
+async def delete_old_recordings(conn: Connection, keep: int, keep_bytes: int) -> None:
+    """All but the latest of each plugin, and of those all that are over so many bytes together, as they are stored.
+    What is told about the failures stays."""
+    await conn.execute(
+        """
+        UPDATE plugin_failure SET recording = NULL WHERE id IN (
+            SELECT id FROM (
+                SELECT id, place, sum(size) FILTER (WHERE place <= $1) OVER (ORDER BY at DESC, id DESC) AS bytes
+                FROM (
+                    SELECT id, at, pg_column_size(recording) AS size,
+                        row_number() OVER (PARTITION BY plugin ORDER BY at DESC, id DESC) AS place
+                    FROM plugin_failure WHERE recording IS NOT NULL
+                ) AS placed
+            ) AS summed
+            WHERE place > $1 OR bytes > $2
+        )
+        """,
+        keep,
+        keep_bytes,
+    )
+
+
 async def list_failures(conn: Connection, plugin: str, limit: int) -> list[Failure]:
     """The latest first."""
     rows = await conn.fetch(
