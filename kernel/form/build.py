@@ -28,7 +28,7 @@ def build_form(
     form = Form(
         id=form_id,
         action=action,
-        elements=_in_order(elements),
+        elements=in_order(elements),
         submit=submit,
         title=title,
         intro=intro,
@@ -86,8 +86,9 @@ def _walk(elements: Sequence[Element]) -> Iterator[Element]:
         yield from _walk(element.children)
 
 
-def _in_order(elements: Sequence[Element]) -> tuple[Element, ...]:
+def in_order(elements: Sequence[Element]) -> tuple[Element, ...]:
+    """By weight, equal ones as given, groups and what is in them."""
     return tuple(
-        replace(element, children=_in_order(element.children)) if element.children else element
+        replace(element, children=in_order(element.children)) if element.children else element
         for element in sorted(elements, key=lambda e: e.weight)
     )

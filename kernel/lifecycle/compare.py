@@ -6,6 +6,10 @@ from typing import Final
 from kernel.plugin.model import Manifest
 from kernel.tap.catalogue import (
     CRON,
+    FORM_ALTER,
+    FORM_SUBMIT,
+    FORM_VALIDATE,
+    ITEM_ACCESS,
     ITEM_DELETE,
     ITEM_INSERT,
     ITEM_PRESAVE,
@@ -18,6 +22,7 @@ from kernel.tap.catalogue import (
 )
 
 _TAP_WISHES: Final[Mapping[str, tuple[Tap, ...]]] = {
+    "Decide who may see, edit and delete {items}": (ITEM_ACCESS,),
     "Change {items} before they are saved": (ITEM_PRESAVE,),
     "Hear of {items} that are saved or deleted": (ITEM_INSERT, ITEM_UPDATE, ITEM_DELETE),
     "Add to the pages of {items}": (ITEM_VIEW,),
@@ -40,7 +45,7 @@ def list_wishes(manifest: Manifest) -> tuple[str, ...]:
         for name, table in sorted(may.tables.items())
     ]
     wishes += [f"Let other plugins call its function “{name}”" for name in sorted(manifest.functions)]
-    return (*wishes, *_list_tap_wishes(manifest), *_list_seen_fields(manifest))
+    return (*wishes, *_list_tap_wishes(manifest), *_list_form_wishes(manifest), *_list_seen_fields(manifest))
 
 
 def list_new_wishes(old: Manifest | None, new: Manifest) -> tuple[str, ...]:
@@ -58,6 +63,15 @@ def _list_tap_wishes(manifest: Manifest) -> Iterable[str]:
             is_limited = all(one.types is not None for one in options)
             items = f"items of {', '.join(sorted(types))}" if is_limited else "items"
             yield sentence.format(items=items)
+
+
+def _list_form_wishes(manifest: Manifest) -> Iterable[str]:
+    forms = {name: options.forms for name, options in manifest.taps.items()}
+    read = forms.get(FORM_VALIDATE.name, frozenset()) | forms.get(FORM_SUBMIT.name, frozenset())
+    for form_id in sorted(read):
+        yield f"See what people enter into the form “{form_id}”, but for passwords"
+    for form_id in sorted(forms.get(FORM_ALTER.name, ())):
+        yield f"Add to the form “{form_id}”, and change words of it"
 
 
 def _list_seen_fields(manifest: Manifest) -> Iterable[str]:

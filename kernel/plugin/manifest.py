@@ -13,7 +13,7 @@ from kernel.plugin.lines import Lines, read_syntax_error
 from kernel.plugin.model import API_VERSION, Budgets, Manifest
 from kernel.plugin.tables import read_tables
 from kernel.tap.capability import Capabilities, Table
-from kernel.tap.catalogue import TAPS, Tap, find_tap
+from kernel.tap.catalogue import FORM_TAPS, TAPS, Tap, find_tap
 from kernel.tap.registry import DataMode, TapOptions
 
 _VERSION: Final = re.compile(r"\d+\.\d+\.\d+([-+][0-9A-Za-z.-]+)?")
@@ -34,7 +34,7 @@ _NO_RAW_SQL: Final = (
     "raw_sql is not offered by this version; declare [tables], and use db.select, insert, update and delete"
 )
 _PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
-_OPTIONS: Final = ("data_mode", "fields", "types", "weight")
+_OPTIONS: Final = ("data_mode", "fields", "types", "weight", "forms")
 _WEIGHT_LIMIT: Final = 1_000
 
 
@@ -147,6 +147,14 @@ class _Reader:
             for key in ("data_mode", "fields", "types"):
                 if key in data:
                     self.complain(f"{place}.{key}", f"{key} means nothing here: {tap.name} is handed no item")
+        forms = self.names(data, f"{place}.forms")
+        if (tap in FORM_TAPS) != bool(forms):
+            self.complain(
+                f"{place}.forms",
+                f"{tap.name} needs forms, the ids of the forms that it is for"
+                if tap in FORM_TAPS
+                else f"forms means nothing here: {tap.name} is not about forms",
+            )
         mode = data.get("data_mode", "full")
         if mode not in {"full", "handle"}:
             self.complain(f"{place}.data_mode", f"data_mode {mode!r} must be 'full' or 'handle'")
@@ -162,6 +170,7 @@ class _Reader:
             fields=frozenset(fields) if "fields" in data else None,
             types=frozenset(types) if "types" in data else None,
             weight=self.weight(data, f"{place}.weight", weight),
+            forms=frozenset(forms),
         )
 
     def read_capabilities(self, data: Mapping[str, Any], tables: Mapping[str, Table]) -> Capabilities:

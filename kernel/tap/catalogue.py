@@ -17,6 +17,7 @@ from kernel.tap.answers import (
     read_queues,
     read_trees,
 )
+from kernel.tap.form_answers import read_form_changes, read_form_problems
 
 # What stands beside `ctx` in the payload: nothing, one item, a list of items, or values that the caller hands over by
 # the names of the tap's arguments.
@@ -200,6 +201,38 @@ PAGE: Final = Tap(
     read_answer=read_page,
     is_kept=True,
 )
+FORM_ALTER: Final = Tap(
+    "tap_form_alter",
+    "Adds inputs to a form, and changes words of it: `form.add(…)`, `form.change(…)`. Names of its inputs begin with"
+    " the plugin's own.",
+    "form, ctx",
+    "nothing",
+    payload="values",
+    combine="one",
+    where="request",
+    read_answer=read_form_changes,
+    is_kept=True,
+)
+FORM_VALIDATE: Final = Tap(
+    "tap_form_validate",
+    "Looks at what somebody entered into a form, but for passwords, before anything is done with it.",
+    "form_id, values, ctx",
+    "a sentence for each input that is wrong, by its name",
+    payload="values",
+    combine="one",
+    where="request",
+    read_answer=read_form_problems,
+)
+FORM_SUBMIT: Final = Tap(
+    "tap_form_submit",
+    "Hears what was entered into a form, but for passwords, after the work of the form was done.",
+    "form_id, values, ctx",
+    "nothing",
+    payload="values",
+    combine="one",
+    where="background",
+    read_answer=read_nothing,
+)
 CRON: Final = Tap(
     "tap_cron",
     "Does what is due from time to time. `slot` is the time that this run stands for, and `last_run` when the last"
@@ -286,6 +319,7 @@ UNINSTALL: Final = Tap(
     read_answer=read_nothing,
 )
 
+FORM_TAPS: Final = (FORM_ALTER, FORM_VALIDATE, FORM_SUBMIT)
 TAPS: Final = (
     ITEM_INFO,
     ITEM_PRESAVE,
@@ -298,6 +332,9 @@ TAPS: Final = (
     MENU,
     PERM,
     PAGE,
+    FORM_ALTER,
+    FORM_VALIDATE,
+    FORM_SUBMIT,
     CRON,
     QUEUE_INFO,
     QUEUE_WORKER,

@@ -20,12 +20,14 @@ DataMode = Literal["full", "handle"]
 @dataclass(frozen=True, slots=True)
 class TapOptions:
     """What a manifest says about one tap. `fields` are those that the plugin is shown (None: all fields of
-    types that it defines itself, none of others). `types` are the item types that it wants (None: all)."""
+    types that it defines itself, none of others). `types` are the item types that it wants (None: all), `forms` the ids
+    of the forms that a tap of forms is for."""
 
     data_mode: DataMode = "full"
     fields: frozenset[str] | None = None
     types: frozenset[str] | None = None
     weight: int = 0
+    forms: frozenset[str] = frozenset()
 
     def wants(self, item_type: str) -> bool:
         return self.types is None or item_type in self.types

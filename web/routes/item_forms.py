@@ -16,6 +16,7 @@ from kernel.form.item_form import (
 )
 from kernel.form.model import Form, Submission
 from kernel.form.render import render_form
+from kernel.form.taps import note_submitted
 from kernel.form.token import build_dedupe_key
 from kernel.form.validate import read_values, validate_form
 from kernel.ids import parse_uuid, uuid7
@@ -27,6 +28,7 @@ from kernel.item_type.load import get_item_type
 from kernel.item_type.model import ItemType
 from kernel.jobs import DELETE_ITEM, SAVE_ITEM, DeleteItem, SaveItem
 from kernel.ledger.model import Job
+from web.form_taps import alter, check
 from web.guard import Submitted, changing_route, logged_in
 from web.repeat import find_earlier_job, read_repeat_key
 from web.respond import answer_json, list_quick_add, redirect_after_change, show_page
@@ -60,13 +62,17 @@ async def show_add_form(type_name: str) -> Response:
     visit = current_visit()
     _may_add(visit, {"type_name": type_name})
     item_type = await get_item_type(visit.rt, visit.ctx, type_name)
-    return await _show_form(visit, build_item_form(item_type, None, visit.actor), {}, {})
+    return await _show_form(visit, await _build_form(visit, item_type, None), {}, {})
+
+
+async def _build_form(visit: Visit, item_type: ItemType, item: Item | None) -> Form:
+    return await alter(visit, build_item_form(item_type, item, visit.actor))
 
 
 async def _redisplay_add(type_name: str, submitted: Submitted, stale: StaleForm) -> Response:
     visit = current_visit()
     item_type = await get_item_type(visit.rt, visit.ctx, type_name)
-    form = build_item_form(item_type, None, visit.actor)
+    form = await _build_form(visit, item_type, None)
     return await _show_form(visit, form, read_values(form, submitted).raw, {"": stale.message}, stale.status)
 
 
@@ -83,7 +89,7 @@ async def add_item(type_name: str, submitted: Submitted | None, document: dict[s
             payload = _read_document(document, item_type, visit, uuid7(), None)
             job = await submit_and_wait(visit, SAVE_ITEM, payload, key)
         return _answer_saved(job, 201)
-    form = build_item_form(item_type, None, visit.actor)
+    form = await _build_form(visit, item_type, None)
     submission = validate_form(form, visit.session, submitted or {})
     return await _save_form(visit, form, submission, item_type, None)
 
@@ -93,7 +99,7 @@ async def show_edit_form(item_id: str) -> Response:
     visit = current_visit()
     item = await get_item(await visit.scope(), await visit.conn(), read_item_id(item_id), "edit")
     item_type = await get_item_type(visit.rt, visit.ctx, item.type)
-    form = build_item_form(item_type, item, visit.actor)
+    form = await _build_form(visit, item_type, item)
     return await _show_form(visit, form, item_form_values(item), {}, item=item)
 
 
@@ -101,7 +107,7 @@ async def _redisplay_edit(item_id: str, submitted: Submitted, stale: StaleForm) 
     visit = current_visit()
     item = await get_item(await visit.scope(), await visit.conn(), read_item_id(item_id), "edit")
     item_type = await get_item_type(visit.rt, visit.ctx, item.type)
-    form = build_item_form(item_type, item, visit.actor)
+    form = await _build_form(visit, item_type, item)
     values = read_values(form, submitted).raw
     return await _show_form(visit, form, values, {"": stale.message}, stale.status, item=item)
 
@@ -120,7 +126,7 @@ async def edit_item(item_id: str, submitted: Submitted | None, document: dict[st
     if document is not None:
         payload = _read_document(document, item_type, visit, item.id, item)
         return _answer_saved(await submit_and_wait(visit, SAVE_ITEM, payload, key), 200)
-    form = build_item_form(item_type, item, visit.actor)
+    form = await _build_form(visit, item_type, item)
     submission = validate_form(form, visit.session, submitted or {})
     return await _save_form(visit, form, submission, item_type, item)
 
@@ -236,6 +242,7 @@ async def _save_form(
     visit: Visit, form: Form, submission: Submission, item_type: ItemType, item: Item | None
 ) -> Response:
     """Checked here so that a mistake costs no job, and again by the worker, which decides."""
+    submission = await check(visit, form, submission)
     values = submission.values
     problems = dict(submission.problems)
     if not problems:
@@ -260,6 +267,7 @@ async def _save_form(
         sticky=values["sticky"],
         log_message=values["log_message"],
         expected_revision_id=expected if item else None,
+        form=note_submitted(visit.rt.plugins.registry, form, submission),
     )
     job = await submit_and_wait(visit, SAVE_ITEM, payload, build_dedupe_key(form, visit.actor.id, submission))
     if not job.is_finished:

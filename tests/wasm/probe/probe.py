@@ -7,6 +7,8 @@ from trovato_sdk import (
     AccessResult,
     ContentTypeDefinition,
     FieldDefinition,
+    Form,
+    FormElement,
     Item,
     MenuDefinition,
     Page,
@@ -103,6 +105,31 @@ def menu() -> list[MenuDefinition]:
 @tap
 def perm() -> list[PermissionDefinition]:
     return [PermissionDefinition("look closely", "Look closely")]
+
+
+@tap
+def form_alter(form: Form) -> None:
+    names = [element["name"] for element in form.elements]
+    form.add(
+        FormElement("textfield", "probe_note", "A note", help=", ".join(names), max_length=20, weight=-50)
+    )
+    form.change("title", label="Headline", required=True)
+
+
+@tap
+def form_validate(form_id: str, values: dict) -> dict[str, str] | None:
+    if values.get("title") == "break":
+        raise ValueError(form_id)
+    if values.get("probe_note") == "complain":
+        return {"probe_note": "Not <this>.", "revision": "Something unseen.", "title": "The form says more."}
+    return None
+
+
+@tap
+def form_submit(form_id: str, values: dict) -> None:
+    log.warning(f"{form_id}: {values['probe_note']} {sorted(values)}")
+    if values["probe_note"] == "break":
+        raise ValueError(form_id)
 
 
 @tap

@@ -1,0 +1,106 @@
+"""Plugins add to a form and look at what was entered; what they may not touch stays as it was."""
+
+import pytest
+
+from kernel.form.build import build_form
+from kernel.form.model import Element, Option, Submission
+from kernel.form.taps import (
+    alter_form,
+    apply_changes,
+    check_with_plugins,
+    list_visible_values,
+    note_submitted,
+)
+from kernel.tap.registry import TapOptions
+
+FORM = build_form(
+    "example",
+    action="/example",
+    submit="Send",
+    elements=[
+        Element("textfield", "title", "Title"),
+        Element("password", "password", "Password"),
+        Element("hidden", "revision", default="r1"),
+        Element(
+            "fieldset",
+            "more",
+            "More",
+            children=(Element("select", "size", "Size", options=(Option("s", "S"),)),),
+        ),
+    ],
+)
+VALUES = {"title": "Bread", "password": "secret", "revision": "r1", "size": "s", "probe_note": "complain"}
+ON_EXAMPLE = TapOptions(forms=frozenset({"example"}))
+NOTE = {"kind": "textfield", "name": "p_note", "label": "Note"}
+
+
+@pytest.fixture
+async def scope(workshop):
+    plugin = await workshop.load(
+        "probe", form_alter=ON_EXAMPLE, form_validate=ON_EXAMPLE, form_submit=ON_EXAMPLE
+    )
+    async with workshop.scope(plugin) as opened:
+        yield opened
+
+
+@pytest.mark.story("9.3")
+async def test_a_plugin_adds_an_input_and_complains_about_what_is_entered(scope):
+    altered = await alter_form(scope, FORM)
+    assert altered.failures == ()
+    note, title, password, revision, more = altered.form.elements
+    # It was told neither of the password nor of what is hidden.
+    assert (note.name, note.help, note.max_length) == ("probe_note", "title, size", 20)
+    assert (title.label, title.required) == ("Headline", True)
+    assert (password, revision, more) == FORM.elements[1:]
+
+    sent = Submission(VALUES, {"title": "The form's own words."}, {})
+    checked, failures = await check_with_plugins(scope, altered.form, sent)
+    assert failures == ()
+    assert checked.problems == {
+        "probe_note": "Not <this>.",
+        "": "Something unseen.",
+        "title": "The form's own words.",
+    }
+    told = note_submitted(scope.registry, altered.form, sent)
+    assert told.values == {"title": "Bread", "size": "s", "probe_note": "complain"}
+
+
+async def test_a_plugin_that_fails_complains_of_nothing_and_other_forms_are_not_asked_about(scope):
+    form = (await alter_form(scope, FORM)).form
+    sent = Submission({**VALUES, "title": "break"}, {}, {})
+    checked, (failure,) = await check_with_plugins(scope, form, sent)
+    assert checked == sent
+    assert (failure.plugin, failure.reason) == ("probe", "tap-error")
+    other = build_form("other", action="/o", submit="Send", elements=[Element("textfield", "title", "Title")])
+    assert (await alter_form(scope, other)).form is other
+    assert note_submitted(scope.registry, other, sent) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        pytest.param(
+            {"add": [{**NOTE, "name": "note"}], "change": {}}, "must begin with p_", id="another's name"
+        ),
+        pytest.param({"add": [NOTE, NOTE], "change": {}}, "is used 2 times", id="twice"),
+        pytest.param({"add": [{**NOTE, "kind": "radios"}], "change": {}}, "needs options", id="no options"),
+        pytest.param(
+            {"add": [], "change": {"missing": {"label": "x"}}}, "no element 'missing'", id="missing"
+        ),
+        pytest.param({"add": [], "change": {"password": {"label": "PIN"}}}, "may change", id="password"),
+        pytest.param({"add": [], "change": {"revision": {"label": "x"}}}, "may change", id="hidden"),
+        pytest.param({"add": [], "change": {"title": {"label": ""}}}, "needs a label", id="no label"),
+    ],
+)
+def test_what_a_plugin_may_not_do_to_a_form_changes_nothing(changes, words):
+    with pytest.raises(ValueError, match=words):
+        apply_changes(FORM, "p", changes)
+
+
+def test_no_plugin_takes_the_place_of_a_field():
+    with pytest.raises(ValueError, match="must begin"):
+        apply_changes(FORM, "field", {"add": [{**NOTE, "name": "field_body"}], "change": {}})
+
+
+def test_what_plugins_are_shown_of_values_is_what_people_see_but_passwords():
+    assert list_visible_values(FORM, VALUES) == {"title": "Bread", "size": "s"}
