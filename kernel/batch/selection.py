@@ -8,10 +8,10 @@ from uuid import UUID
 from kernel.batch.lines import split_chunk
 from kernel.batch.operation import Batch, Beginning
 from kernel.batch.store import count_matching, find_chunk, find_last_id, list_matching, list_problems
-from kernel.context import Actor, Context
+from kernel.context import Context
 from kernel.gather.compile import escape_like
 from kernel.ids import first_uuid7, parse_uuid
-from kernel.item.access import may_see_unpublished
+from kernel.item.access import find_viewer
 from kernel.item.decide import is_decided_by_plugins, list_allowed
 from kernel.item.model import Item
 from kernel.item.store import select_items
@@ -86,7 +86,7 @@ async def count_selected(rt: Runtime, ctx: Context, selection: Selection) -> int
     """How many items a filter finds now. None where plugins decide which of them the actor may know of."""
     if is_decided_by_plugins(rt.plugins.registry, ctx.actor, selection.types):
         return None
-    viewer = _find_viewer(ctx.actor)
+    viewer = find_viewer(ctx.actor)
     async with rt.db.acquire() as conn:
         return await count_matching(
             conn, selection.types, selection.status, _pattern(selection), viewer=viewer
@@ -195,7 +195,7 @@ async def _choose_matching(
             selection.types,
             selection.status,
             _pattern(selection),
-            viewer=_find_viewer(batch.ctx.actor),
+            viewer=find_viewer(batch.ctx.actor),
             after=parse_uuid(place["after"] or ""),
             until=UUID(place["until"]),
             limit=SLICE,
@@ -205,11 +205,6 @@ async def _choose_matching(
         for number, item_id in enumerate(ids, start=place["seen"] + 1)
     ]
     return chosen, chosen[-1].then if chosen else None
-
-
-def _find_viewer(actor: Actor) -> UUID | None:
-    """Whose drafts are there beside what is published; None: everybody's."""
-    return None if may_see_unpublished(actor) else actor.id
 
 
 def _pattern(selection: Selection) -> str:
