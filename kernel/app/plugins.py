@@ -73,8 +73,7 @@ def uninstall(name: str, delete_data: bool, yes: bool) -> None:
     """Remove a plugin from the site. Its items stay, shown plainly."""
 
     async def look(rt: Runtime) -> Sequence[str]:
-        async with rt.db.acquire() as conn:
-            return await list_kept_rows(conn, name)
+        return await list_kept_rows(rt, name)
 
     if not yes:
         rows = with_kernel(look, with_plugins=False)

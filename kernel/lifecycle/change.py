@@ -240,10 +240,10 @@ class _PlannedChange:
                 manifest=row.manifest,
             )
             await delete_offer(conn, row.name)
-            await cancel_forgets(conn, row.name, self.forgets)
+            await cancel_forgets(finish, row.name, self.forgets)
         else:
             await update_plugin_status(conn, row.name, is_enabled=row.is_enabled)
-        await write_item_types(conn, self.types)
+        await write_item_types(finish, self.types)
         if self.tables.later:
             finish.follow_up(CHANGE_PLUGIN, ChangePlugin("settle", row.name))
         await advance_generation(conn)

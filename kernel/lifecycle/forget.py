@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from kernel.db.pool import Connection
 from kernel.errors import Conflict, Unavailable
+from kernel.ledger.run import Finish
 from kernel.ledger.store import request_cancel
 from kernel.lifecycle.asked import Asked
 from kernel.lifecycle.owner import open_owner
@@ -39,12 +39,12 @@ async def forget_before_install(asked: Asked) -> Sequence[UUID]:
     return waiting
 
 
-async def cancel_forgets(conn: Connection, plugin: str, job_ids: Sequence[UUID]) -> None:
+async def cancel_forgets(finish: Finish, plugin: str, job_ids: Sequence[UUID]) -> None:
     """In the transaction that installs the plugin: they would delete what it keeps from now on."""
     for job_id in job_ids:
-        await request_cancel(conn, job_id)
+        await request_cancel(finish.conn, job_id)
     if job_ids:
-        await delete_failures(conn, plugin)
+        await delete_failures(finish.conn, plugin)
 
 
 async def _drop(asked: Asked) -> None:

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Final, Literal
 
 from kernel.config import Config
-from kernel.db.pool import Connection
 from kernel.errors import ConfigError
 from kernel.lifecycle.compare import list_new_wishes, list_wishes
 from kernel.plugin.manifest import parse_manifest
@@ -69,9 +68,10 @@ async def find_installed(rt: Runtime, name: str) -> Manifest | None:
     return _read(rt.config, row)[0] if row is not None else None
 
 
-async def list_kept_rows(conn: Connection, name: str) -> tuple[str, ...]:
+async def list_kept_rows(rt: Runtime, name: str) -> tuple[str, ...]:
     """What goes when the plugin is removed with its data: each table with how many rows it has."""
-    counts = await count_rows(conn, name, ROWS_COUNTED + 1)
+    async with rt.db.acquire() as conn:
+        counts = await count_rows(conn, name, ROWS_COUNTED + 1)
     return tuple(f"{table} ({_describe_count(count)})" for table, count in counts.items())
 
 
@@ -81,10 +81,13 @@ def _describe_count(count: int) -> str:
     return f"{count:,} row{'' if count == 1 else 's'}"
 
 
-async def list_unsettled(conn: Connection, manifest: Manifest) -> tuple[str, ...]:
-    """What the tables of the installed version still lack of what it declares."""
-    difference = compare_tables(await read_tables(conn, manifest.name), manifest.may.tables)
-    return tuple(map(str, difference.later))
+async def list_unsettled(rt: Runtime, line: PluginLine) -> tuple[str, ...]:
+    """What the tables of a plugin that runs still lack of what it declares."""
+    if line.state != "enabled" or line.manifest is None:
+        return ()
+    async with rt.db.acquire() as conn:
+        tables = await read_tables(conn, line.name)
+    return tuple(map(str, compare_tables(tables, line.manifest.may.tables).later))
 
 
 def build_lines(

@@ -89,8 +89,8 @@ async def show_plugin(name: str) -> Response:
         approved=_digest(offer) if offer is not None else "",
         settings=describe_settings(await select_variables(await visit.conn(), name)),
         failures=await list_failures(await visit.conn(), name, FAILURES_SHOWN),
-        rows=await list_kept_rows(await visit.conn(), name),
-        unsettled=await _list_unsettled(visit, line),
+        rows=await list_kept_rows(visit.rt, name),
+        unsettled=await list_unsettled(visit.rt, line),
         **describe_plugin(visit.rt.plugins, line, usage),
     )
 
@@ -177,12 +177,6 @@ async def _find_offer(visit: Visit, name: str) -> Source | None:
         return await find_offered(visit.rt, name)
     except (ConfigError, PluginError):
         return None
-
-
-async def _list_unsettled(visit: Visit, line: PluginLine) -> tuple[str, ...]:
-    if line.state != "enabled" or line.manifest is None:
-        return ()
-    return await list_unsettled(await visit.conn(), line.manifest)
 
 
 async def _get_line(visit: Visit, name: str) -> PluginLine:
