@@ -17,7 +17,7 @@ from web.errors import install_error_handlers
 from web.limits import add_limit_headers, check_limits, note_bad_token
 from web.live import EXTENSION, LiveStreams
 from web.page_cache import MARK, PageCache, PageMark
-from web.respond import PageResponse
+from web.respond import NO_STORE, PageResponse
 from web.routes import (
     batch,
     cron,
@@ -36,6 +36,7 @@ from web.routes.admin import cron as admin_cron
 from web.routes.admin import jobs as admin_jobs
 from web.routes.admin import plugins as admin_plugins
 from web.transfer_forms import IMPORT_PATH
+from web.maintenance import check_open
 from web.visit import cookie_name, open_visit
 
 BLUEPRINTS: Final = (
@@ -65,17 +66,22 @@ WITHOUT_VISIT: Final = frozenset(("cron", "health", "metrics", "static"))
 
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' data: https:; object-src 'none'; base-uri 'none';"
-        " form-action 'self'; frame-ancestors 'none'"
+        "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data: https:; object-src 'none';"
+        " base-uri 'none'; form-action 'self'; frame-src 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # What `frame-ancestors` says, for browsers that do not know it.
+    "X-Frame-Options": "DENY",
 }
 # Where a form has a file in it.
 UPLOAD_PATHS: Final = frozenset((IMPORT_PATH, admin_plugins.UPLOAD_PATH))
 YEAR_S: Final = 31_536_000
+# Below these is what only whoever is logged in may see, or may do.
+PRIVATE: Final = ("/admin/", "/user/", "/job/", "/jobs/", "/batch/")
 
 
 def create_app(rt: Runtime, live: LiveStreams | None = None) -> Quart:
@@ -149,6 +155,7 @@ async def _let_in(rt: Runtime, sessions: Sessions, rates: RateLimits) -> None:
         raise
     visit.ctx = replace(visit.ctx, client_address=read_client_address(rt.config, request))
     g.visit = visit
+    await check_open(rt, visit)
     await check_limits(rt, rates, visit)
 
 
@@ -160,6 +167,8 @@ def _set_headers(rt: Runtime, response: Response) -> None:
     if request.path.startswith("/static/") and "v" in request.args and response.status_code == 200:
         # The address holds a hash of the content, so it never changes.
         response.headers["Cache-Control"] = f"public, max-age={YEAR_S}, immutable"
+    if f"{request.path}/".startswith(PRIVATE):
+        response.headers.setdefault("Cache-Control", NO_STORE["Cache-Control"])
 
 
 def _set_cookie(rt: Runtime, response: Response) -> None:

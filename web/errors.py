@@ -17,7 +17,9 @@ from kernel.errors import (
 )
 from kernel.form.user_forms import LOGIN_PATH
 from kernel.log import get_logger
-from web.respond import answer_json, redirect_after_change, show_page, wants_json
+from kernel.maintenance.model import RETRY_AFTER_S
+from web.maintenance import Closed
+from web.respond import NO_STORE, answer_json, redirect_after_change, show_page, wants_json
 from web.visit import Visit
 
 log = get_logger(__name__)
@@ -35,6 +37,9 @@ TITLES: Final = {
     500: "Something went wrong on our side",
     503: "The site cannot answer just now",
 }
+CLOSED_TITLE: Final = "We will be back soon"
+# What is away is mostly back after a restart of it.
+AWAY_S: Final = 10
 
 
 class Unexpected(TrovatoError):
@@ -53,11 +58,8 @@ async def answer_error(error: TrovatoError) -> Response:
     """The same error as JSON for programs and as a page for people; a stranger who needs a login is sent there."""
     if error.status >= 500:
         log.error("a request failed", code=error.code, message=error.message, detail=error.detail)
-    # Who shows a token is a program, and has no use for a login page.
-    is_page = not wants_json() and "Authorization" not in request.headers
-    if isinstance(error, LoginRequired) and is_page and request.method == "GET":
-        here = request.full_path.rstrip("?")
-        return redirect_after_change(f"{LOGIN_PATH}?destination={quote(here, safe='/')}")
+    if isinstance(error, LoginRequired) and not _is_for_program() and request.method == "GET":
+        return redirect_after_change(_build_login_path())
     return await _answer(error, error.status)
 
 
@@ -94,25 +96,54 @@ async def _answer_unexpected(error: Exception) -> Response:
 async def _answer(error: TrovatoError, status: int) -> Response:
     visit: Visit | None = g.get("visit")
     request_id = visit.ctx.request_id if visit else g.get("request_id", "")
-    if wants_json() or visit is None:
+    headers = {**NO_STORE, **_say_when(error)}
+    if _is_for_program() or visit is None:
         data = error.as_data()
         data["request_id"] = request_id
-        return answer_json(data, status, {"Cache-Control": "no-store"})
+        return answer_json(data, status, headers)
     try:
         # What was read for the page that failed is of no use, and its connection may be broken.
         await visit.release()
-        return await show_page(
+        response = await show_page(
             "error.html",
-            title=TITLES.get(status, TITLES[500]),
+            title=_get_title(error, status),
             status=status,
             code=status,
             message=error.message,
             problems=list(getattr(error, "problems", {}).values()),
+            login_path=_build_login_path(),
+            is_closed=isinstance(error, Closed),
         )
+        response.headers.update(headers)
+        return response
     except Exception as second:  # the page of an error must not depend on what caused the error
         log.exception("the error page failed", exc_info=second)
         return Response(
-            f"{TITLES.get(status, TITLES[500])}. {error.message}\nRequest {request_id}\n",
+            f"{_get_title(error, status)}. {error.message}\nRequest {request_id}\n",
             status,
+            headers,
             content_type="text/plain; charset=utf-8",
         )
+
+
+def _is_for_program() -> bool:
+    """Who shows a token is a program, and has no use for a page."""
+    return wants_json() or "Authorization" in request.headers
+
+
+def _build_login_path() -> str:
+    """To the login and back to what was asked for, where that can be asked for again."""
+    here = request.full_path.rstrip("?") if request.method == "GET" else ""
+    return f"{LOGIN_PATH}?destination={quote(here, safe='/')}" if here else LOGIN_PATH
+
+
+def _say_when(error: TrovatoError) -> dict[str, str]:
+    """When it may be worth another try."""
+    if isinstance(error, Closed):
+        return {"Retry-After": str(RETRY_AFTER_S)}
+    wait_s = AWAY_S if isinstance(error, Unavailable) else getattr(error, "wait_s", None)
+    return {} if wait_s is None else {"Retry-After": str(wait_s)}
+
+
+def _get_title(error: TrovatoError, status: int) -> str:
+    return CLOSED_TITLE if isinstance(error, Closed) else TITLES.get(status, TITLES[500])

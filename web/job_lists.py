@@ -17,7 +17,7 @@ from kernel.ledger.lists import ATTENTION, COUNTED, JobPage
 from kernel.ledger.model import UNFINISHED, JobStatus
 from kernel.names import has_forbidden_text
 from web.job_view import describe_line, name_kind
-from web.respond import answer_json, show_page
+from web.respond import NO_STORE, answer_json, show_page
 from web.visit import Visit
 
 PAGE_SIZE: Final = 25
@@ -117,7 +117,7 @@ async def answer_list(
             "counts": numbers,
             "counted_to": COUNTED,
         }
-        return answer_json(data, headers={"Cache-Control": "no-store"})
+        return answer_json(data, headers=NO_STORE)
     variables: dict[str, Any] = {
         "rows": rows,
         "path": path,
@@ -132,7 +132,7 @@ async def answer_list(
             return render_token(session, form_id) if session is not None else ""
 
         html = visit.rt.renderer.render("job_rows.html", csrf=csrf, **variables)
-        return Response(html, headers={"Cache-Control": "no-store"}, content_type="text/html; charset=utf-8")
+        return Response(html, headers=NO_STORE, content_type="text/html; charset=utf-8")
     return await show_page(
         "jobs.html",
         title=title,

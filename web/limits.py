@@ -131,7 +131,6 @@ async def _take(rt: Runtime, rates: RateLimits, asked: Asked) -> None:
     refused = find_refusal(shares)
     if refused is not None:
         log.info("too many requests", limit=refused.window.name)
-        g.limit_headers["Retry-After"] = str(max(1, math.ceil(refused.wait_s)))
         raise TooOften(refused)
 
 

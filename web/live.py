@@ -23,6 +23,7 @@ from kernel.ledger.ledger import JOB_FINISHED, JOB_PROGRESS, Ledger
 from kernel.ledger.model import Job
 from kernel.ledger.store import find_job
 from kernel.shared.bus import CONNECTED
+from web.respond import NO_STORE
 from web.visit import Visit
 
 # What the page's own JSON shows, with `is_finished`; None when the row is gone.
@@ -133,7 +134,7 @@ async def stream_job(visit: Visit, job: Job, describe: Describe) -> Response:
         follow_job(visit.rt.ledger, live, person, job.id, read),
         content_type="text/event-stream; charset=utf-8",
         # The second header asks a proxy not to collect what is sent.
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        headers={**NO_STORE, "X-Accel-Buffering": "no"},
     )
     response.timeout = None
     return response

@@ -37,12 +37,17 @@ def answer_json(data: object, status: int = 200, headers: dict[str, str] | None 
 
 def redirect_after_change(path: str) -> Response:
     """303, so that the browser fetches the result and reloading it repeats nothing."""
-    return Response("", 303, {"Location": path, "Cache-Control": "no-store"})
+    return Response("", 303, {"Location": path, **NO_STORE})
 
 
+# For answers that nobody may keep: the next visitor of the same browser could look at them.
+NO_STORE: Final = {"Cache-Control": "no-store"}
 SAFE_MODE: Final = (
     "Safe mode: this page is shown without any plugin. Leave out ?safe=1 to see it with them again."
 )
+
+
+CLOSED: Final = "Visitors are told that somebody works on the site: maintenance is on."
 
 
 async def show_page(
@@ -94,6 +99,7 @@ async def show_page(
 async def _take_messages(visit: Visit) -> list[tuple[str, str]]:
     """Messages of the request before this one, each of which is shown once; and of this one, whether it is safe."""
     messages = [("warning", SAFE_MODE)] if visit.is_safe else []
+    messages += [("warning", CLOSED)] if visit.is_closed else []
     if visit.session is not None and visit.session.has_flashes:
         flashes = await visit.sessions.take_flashes(visit.session)
         messages += [(flash["kind"], flash["text"]) for flash in flashes]

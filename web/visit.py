@@ -27,8 +27,8 @@ from web.why import open_witness
 @dataclass(slots=True)
 class Visit:
     """`tags` collects what the page shows; `has_gaps` is true when a plugin's part is missing from it, `is_safe` when
-    the site is shown without plugins. `witness` knows what the plugins' parts depend on. `generation` of the cache
-    was current before anything was read."""
+    the site is shown without plugins, `is_closed` when visitors are not let in just now. `witness` knows what the
+    plugins' parts depend on. `generation` of the cache was current before anything was read."""
 
     rt: Runtime
     sessions: Sessions
@@ -41,6 +41,7 @@ class Visit:
     set_cookie: str | None = None
     has_gaps: bool = False
     is_safe: bool = False
+    is_closed: bool = False
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _conn: "Connection | None" = None
     _scope: TapScope | None = None

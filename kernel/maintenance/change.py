@@ -5,8 +5,8 @@ from kernel.maintenance.model import SETTING, check_message
 from kernel.names import PAGES_TAG
 from kernel.runtime import Runtime
 from kernel.setting.access import ADMINISTER_SITE
-from kernel.setting.load import name_setting_tag
 from kernel.setting.store import upsert_setting
+from kernel.setting.tag import setting_tag
 from kernel.site_jobs import SetMaintenance
 from kernel.user.load import load_again
 
@@ -25,5 +25,5 @@ async def run_set_maintenance(rt: Runtime, run: JobRun) -> None:
         else:
             stored = {"is_on": payload.is_on, "message": payload.message}
             await upsert_setting(finish.conn, SETTING, stored)
-            finish.drop_tags(name_setting_tag(SETTING), PAGES_TAG)
+            finish.drop_tags(setting_tag(SETTING), PAGES_TAG)
             finish.result = {"outcome": "done", "path": "/admin/limits"}

@@ -4,8 +4,8 @@ from kernel.ledger.run import JobRun
 from kernel.rate_limit.model import SETTING, check_limits
 from kernel.runtime import Runtime
 from kernel.setting.access import ADMINISTER_SITE
-from kernel.setting.load import name_setting_tag
 from kernel.setting.store import upsert_setting
+from kernel.setting.tag import setting_tag
 from kernel.site_jobs import SetRateLimits
 from kernel.user.load import load_again
 
@@ -22,5 +22,5 @@ async def run_set_rate_limits(rt: Runtime, run: JobRun) -> None:
             finish.result = {"outcome": "invalid", "problems": problems}
         else:
             await upsert_setting(finish.conn, SETTING, limits.as_setting())
-            finish.drop_tags(name_setting_tag(SETTING))
+            finish.drop_tags(setting_tag(SETTING))
             finish.result = {"outcome": "done", "path": "/admin/limits"}

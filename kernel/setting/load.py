@@ -6,20 +6,16 @@ from typing import Any, TypeVar
 from kernel.log import get_logger
 from kernel.runtime import Runtime
 from kernel.setting.store import select_setting
+from kernel.setting.tag import setting_tag
 
 T = TypeVar("T")
 
 log = get_logger(__name__)
 
 
-def name_setting_tag(name: str) -> str:
-    """The cache tag of whatever was made from the setting; whoever changes it drops the tag after the commit."""
-    return f"variable:{name}"
-
-
 async def load_setting(rt: Runtime, name: str, read: Callable[[Any], T]) -> T:
     """What `read` makes of the stored JSON, or of None where nobody has set it. It raises ValueError for what it does
-    not understand, and is then asked for what it makes of None."""
+    not understand, and is then asked for what it makes of None. Whoever changes it drops its tag after the commit."""
 
     async def load() -> T:
         async with rt.db.acquire() as conn:
@@ -30,4 +26,4 @@ async def load_setting(rt: Runtime, name: str, read: Callable[[Any], T]) -> T:
             log.warning("a setting cannot be read, its default is used", setting=name, error=str(error))
             return read(None)
 
-    return await rt.cache.remember(f"setting:{name}", [name_setting_tag(name)], rt.config.cache_ttl_s, load)
+    return await rt.cache.remember(f"setting:{name}", [setting_tag(name)], rt.config.cache_ttl_s, load)

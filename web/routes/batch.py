@@ -28,7 +28,7 @@ from web.batch_view import (
 )
 from web.guard import Submitted, anybody, changing_route
 from web.live import stream_job
-from web.respond import answer_json, redirect_after_change, show_page
+from web.respond import NO_STORE, answer_json, redirect_after_change, show_page
 from web.routes.jobs import load_job
 from web.visit import Visit, current_visit
 
@@ -39,7 +39,6 @@ RETRY_FORM: Final = "batch_retry"
 # Refused ones on one page.
 PAGE_SIZE: Final = 50
 LINES_TYPE: Final = "application/x-ndjson; charset=utf-8"
-NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
 async def load_batch(visit: Visit, text: str) -> Job:

@@ -12,11 +12,10 @@ from kernel.ledger.model import Job, JobStatus
 from kernel.ledger.wait import submit_and_wait
 from kernel.runtime import Runtime
 from web.guard import keyed_route
-from web.respond import answer_json
+from web.respond import NO_STORE, answer_json
 
 blueprint = Blueprint("cron", __name__)
 
-NO_STORE: Final = {"Cache-Control": "no-store"}
 STATUSES: Final = {"under-way": 202, "failed": 503}
 
 

@@ -8,7 +8,7 @@ from quart import Blueprint, Response, current_app
 from kernel.cron.store import select_state
 from kernel.db.connect import DISCONNECTED
 from kernel.runtime import Runtime
-from web.respond import answer_json
+from web.respond import NO_STORE, answer_json
 
 blueprint = Blueprint("health", __name__)
 
@@ -28,16 +28,16 @@ async def show_health() -> Response:
     cron, redis = await asyncio.gather(_read_cron(rt), rt.shared.ping(PING_TIMEOUT_S))
     postgres = cron is not None
     if postgres and redis:
-        return answer_json({"status": "healthy", "cron": cron}, headers={"Cache-Control": "no-store"})
+        return answer_json({"status": "healthy", "cron": cron}, headers=NO_STORE)
     state = {"status": "unhealthy", "postgres": postgres, "redis": redis}
-    return answer_json(state, 503, {"Cache-Control": "no-store"})
+    return answer_json(state, 503, NO_STORE)
 
 
 @blueprint.get("/health/ready")
 async def show_readiness() -> Response:
     """200 while PostgreSQL answers: pages are served without Redis too."""
     postgres = await _runtime().db.ping(PING_TIMEOUT_S)
-    return answer_json({"ready": postgres}, 200 if postgres else 503, {"Cache-Control": "no-store"})
+    return answer_json({"ready": postgres}, 200 if postgres else 503, NO_STORE)
 
 
 async def _read_cron(rt: Runtime) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from web.guard import Submitted, anybody, changing_route
 from web.job_lists import PAGE_SIZE, answer_list, is_for_script, read_filter
 from web.job_view import PAGES, describe_job, show_payload
 from web.live import stream_job
-from web.respond import answer_json, redirect_after_change, show_page
+from web.respond import NO_STORE, answer_json, redirect_after_change, show_page
 from web.routes.user import read_destination
 from web.visit import Visit, current_visit
 from web.work import submit_and_wait
@@ -47,7 +47,7 @@ async def show_job(job_id: str) -> Response:
     visit = current_visit()
     job = await load_job(visit, job_id)
     if job.kind in PAGES:
-        return Response("", 307, {"Location": PAGES[job.kind].format(id=job.id), "Cache-Control": "no-store"})
+        return Response("", 307, {"Location": PAGES[job.kind].format(id=job.id), **NO_STORE})
     data = describe_job(visit.ctx, job)
     # Who comes from a list wants to read about the job; who waited for it, to see what it made.
     if job.status is JobStatus.DONE and data["path"] and "details" not in request.args:
@@ -67,7 +67,7 @@ async def show_job(job_id: str) -> Response:
 async def show_job_state(job_id: str) -> Response:
     visit = current_visit()
     data = describe_job(visit.ctx, await load_job(visit, job_id))
-    return answer_json(data, headers={"Cache-Control": "no-store"})
+    return answer_json(data, headers=NO_STORE)
 
 
 @blueprint.get("/job/<job_id>/events")

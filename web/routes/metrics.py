@@ -8,6 +8,7 @@ from kernel.app.scrape import REFUSAL, Scrape, may_read_metrics
 from kernel.errors import Forbidden
 from kernel.metrics import CONTENT_TYPE
 from kernel.runtime import Runtime
+from web.respond import NO_STORE
 
 blueprint = Blueprint("metrics", __name__)
 
@@ -24,4 +25,4 @@ async def show_metrics() -> Response:
     headers = ((name.lower(), value) for name, value in request.headers.items())
     if not may_read_metrics(rt.config.metrics, peer[0] if peer else "", headers):
         raise Forbidden(REFUSAL)
-    return Response(await scrape.render(), content_type=CONTENT_TYPE, headers={"Cache-Control": "no-store"})
+    return Response(await scrape.render(), content_type=CONTENT_TYPE, headers=NO_STORE)

@@ -544,15 +544,18 @@ def make_batch_pages():
 
 
 def make_error_pages():
+    asked = {"login_path": "/user/login?destination=/nowhere%3Fpage%3D2", "is_closed": False}
     lost = {
         **common("Page not found", actor=STRANGER, path="/nowhere"),
+        **asked,
         "message": "There is nothing at this address.",
     }
     for code in (400, 401, 403, 404, 405, 409, 413, 422, 429, 500, 503, 418):
         problems = ["A title is needed."] if code == 422 else []
         yield f"error_{code}", "error.html", {**lost, "code": code, "problems": problems}
+    yield "error_closed", "error.html", {**lost, "code": 503, "problems": [], "is_closed": True}
     yield (
         "error_404_editor",
         "error.html",
-        {**common("Page not found"), "code": 404, "message": "Gone.", "problems": []},
+        {**common("Page not found"), **asked, "code": 404, "message": "Gone.", "problems": []},
     )

@@ -1,0 +1,125 @@
+"""What is wrong is told in the form that was asked for, and no more of it than is good; a closed site says so."""
+
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+
+from kernel.context import Actor, Context
+from kernel.ledger.wait import submit_and_wait
+from kernel.site_jobs import SET_MAINTENANCE, SetMaintenance
+from web.entry import read_destination
+
+MISSING = "/item/01936e3b-4f5a-7000-8000-000000000001"
+
+
+@pytest.mark.story("5.5")
+async def test_a_stranger_is_sent_to_the_login_and_comes_back_to_where_he_was(site):
+    async with site.client() as stranger:
+        sent = await stranger.get("/admin/content?status=0&text=%2F%2Fevil.example")
+        assert sent.status_code == 303
+        destination = parse_qs(urlsplit(sent.headers["Location"]).query)["destination"][0]
+        assert destination == "/admin/content?status=0&text=%2F%2Fevil.example"
+        assert read_destination(destination) == destination
+        missing = await stranger.get(f"{MISSING}?page=2")
+        assert missing.status_code == 404
+        assert f'href="/user/login?destination={MISSING}%3Fpage%3D2"' in missing.text
+
+
+@pytest.mark.story("5.5")
+async def test_who_is_logged_in_and_may_not_is_told_so_and_nothing_else(site):
+    session = await site.log_in(await site.make_user("ada"))
+    async with site.client(cookie=session.id) as browser:
+        refused = await browser.get("/admin/plugins")
+        assert refused.status_code == 403
+        assert "You do not have permission to do this." in refused.text
+        assert "/user/login" not in refused.text
+        assert refused.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.story("5.5")
+async def test_programs_get_the_same_as_json(site):
+    token = await site.make_token(await site.make_user("ada"))
+    async with site.client(token=token) as program:
+        for path, status, code in (("/admin/plugins", 403, "forbidden"), (MISSING, 404, "not-found")):
+            answer = await program.get(path)
+            told = answer.json()
+            assert answer.status_code == status
+            assert told["error"]["code"] == code
+            assert told["request_id"] == answer.headers["X-Request-ID"]
+            assert set(told["error"]) == {"code", "message"}
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "//evil.example",
+        "///evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "/\t/evil.example",
+        "/\r\nSet-Cookie: a=b",
+        "/a\x00b",
+        "https:evil.example",
+        "https://evil.example",
+        "javascript:alert(1)",
+        "data:text/html,x",
+        " //evil.example",
+        "／／evil.example",
+        "evil.example",
+        "?//evil.example",
+        "//evil.example/..",
+        "http:/\\evil.example",
+        "/user/login?destination=/user/login",
+        "/user/logout",
+        "",
+        "//[",
+        "/\u2028/evil.example",
+        "/\x7f",
+        "/\ud800",
+    ],
+)
+def test_what_is_no_path_of_this_site_leads_nowhere_else(where):
+    assert read_destination(where) == "/admin"
+
+
+@pytest.mark.parametrize("where", ["/wide/ü", "/日本?q=ß"])
+def test_a_path_of_other_letters_fits_into_a_header(where):
+    assert unquote(read_destination(where)) == where
+    assert read_destination(where).isascii()
+
+
+@pytest.mark.parametrize(
+    "where", ["/", "/item/add/page", "/search?q=a//b", "/a%20b#c", "/%5Cevil.example", "/a:b"]
+)
+def test_a_path_of_this_site_is_gone_on_to(where):
+    assert read_destination(where) == where
+
+
+async def set_maintenance(site, *, is_on, message=""):
+    admin = await site.make_user(f"root{is_on}", is_admin=True)
+    ctx = Context(actor=Actor(id=admin.id))
+    payload = SetMaintenance(is_on, message)
+    job = await submit_and_wait(site.web.ledger, ctx, SET_MAINTENANCE, payload, timeout_s=5)
+    assert job.result["outcome"] == "done"
+
+
+async def test_a_closed_site_says_so_to_visitors_and_goes_on_for_administrators(site):
+    session = await site.log_in(await site.make_user("ada", is_admin=True))
+    async with site.client() as visitor, site.client(cookie=session.id) as admin:
+        assert (await visitor.get("/")).status_code == 200
+        await set_maintenance(site, is_on=True, message="Back at <noon>.")
+        closed = await visitor.get("/")
+        assert closed.status_code == 503
+        assert closed.headers["Retry-After"] == "300"
+        assert closed.headers["Cache-Control"] == "no-store"
+        assert "We will be back soon" in closed.text
+        assert "Back at &lt;noon&gt;." in closed.text
+        told = (await visitor.get("/", headers={"Accept": "application/json"})).json()
+        assert told["error"] == {"code": "maintenance", "message": "Back at <noon>."}
+        for path in ("/health", "/health/ready", "/user/login", "/static/app.js"):
+            assert (await visitor.get(path)).status_code == 200, path
+        page = await admin.get("/admin")
+        assert page.status_code == 200
+        assert "maintenance is on" in page.text
+        await set_maintenance(site, is_on=False)
+        assert (await visitor.get("/")).status_code == 200
