@@ -13,9 +13,11 @@ from kernel.shared.rate_limit import RateLimits
 from kernel.shared.session import Sessions
 from web.body import bound_bodies
 from web.client_address import read_client_address
+from web.cookies import write_cookies
 from web.errors import install_error_handlers
 from web.limits import add_limit_headers, check_limits, note_bad_token
 from web.live import EXTENSION, LiveStreams
+from web.maintenance import check_open
 from web.page_cache import MARK, PageCache, PageMark
 from web.respond import NO_STORE, PageResponse
 from web.routes import (
@@ -31,12 +33,17 @@ from web.routes import (
     stages,
     user,
 )
+from web.routes.account import second_factor, sessions
 from web.routes.admin import content, dashboard, tools, transfer
 from web.routes.admin import cron as admin_cron
 from web.routes.admin import jobs as admin_jobs
+from web.routes.admin import people as admin_people
+from web.routes.admin import permissions as admin_permissions
+from web.routes.admin import person as admin_person
 from web.routes.admin import plugins as admin_plugins
+from web.routes.admin import roles as admin_roles
+from web.routes.admin import style as admin_style
 from web.transfer_forms import IMPORT_PATH
-from web.maintenance import check_open
 from web.visit import cookie_name, open_visit
 
 BLUEPRINTS: Final = (
@@ -51,12 +58,19 @@ BLUEPRINTS: Final = (
     admin_jobs.blueprint,
     admin_cron.blueprint,
     user.blueprint,
+    sessions.blueprint,
+    second_factor.blueprint,
     stages.blueprint,
     dashboard.blueprint,
     content.blueprint,
     tools.blueprint,
     transfer.blueprint,
     admin_plugins.blueprint,
+    admin_people.blueprint,
+    admin_roles.blueprint,
+    admin_permissions.blueprint,
+    admin_person.blueprint,
+    admin_style.blueprint,
     # Last: it answers whatever path is left.
     plugin_pages.blueprint,
 )
@@ -112,7 +126,8 @@ def create_app(rt: Runtime, live: LiveStreams | None = None) -> Quart:
     async def finish_answer(response: Response) -> Response:
         _set_headers(rt, response)
         add_limit_headers(response)
-        _set_cookie(rt, response)
+        if "visit" in g:
+            write_cookies(rt.config, g.visit, response)
         if "visit" in g and g.visit.actor.is_admin:
             response.headers["Server-Timing"] = g.profile.as_server_timing()
         mark = request.scope.get(MARK)
@@ -169,14 +184,3 @@ def _set_headers(rt: Runtime, response: Response) -> None:
         response.headers["Cache-Control"] = f"public, max-age={YEAR_S}, immutable"
     if f"{request.path}/".startswith(PRIVATE):
         response.headers.setdefault("Cache-Control", NO_STORE["Cache-Control"])
-
-
-def _set_cookie(rt: Runtime, response: Response) -> None:
-    visit = g.get("visit")
-    if visit is None or visit.set_cookie is None:
-        return
-    name, secure = cookie_name(rt.config), rt.config.secure_cookies
-    if visit.set_cookie:
-        response.set_cookie(name, visit.set_cookie, httponly=True, secure=secure, samesite="Strict", path="/")
-    else:
-        response.delete_cookie(name, httponly=True, secure=secure, samesite="Strict", path="/")

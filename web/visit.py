@@ -9,8 +9,9 @@ from quart import g, request
 from kernel.config import Config
 from kernel.context import Actor, Context
 from kernel.db.pool import Connection
-from kernel.errors import LoginRequired, PluginError
+from kernel.errors import LoginRequired, PluginError, Unavailable
 from kernel.item.load import refuse
+from kernel.log import get_logger
 from kernel.names import LIVE
 from kernel.plugin.live import LivePlugins
 from kernel.plugin.model import PluginSet
@@ -23,12 +24,16 @@ from kernel.user.load import load_actor, load_anonymous
 from kernel.user.token import find_token_actor
 from web.why import open_witness
 
+log = get_logger(__name__)
+
 
 @dataclass(slots=True)
 class Visit:
     """`tags` collects what the page shows; `has_gaps` is true when a plugin's part is missing from it, `is_safe` when
     the site is shown without plugins, `is_closed` when visitors are not let in just now. `witness` knows what the
-    plugins' parts depend on. `generation` of the cache was current before anything was read."""
+    plugins' parts depend on. `generation` of the cache was current before anything was read. `set_cookie` is the
+    session's id where the browser has to be told, "" where it has to forget it; `device_cookie` by what it is known at
+    its next login."""
 
     rt: Runtime
     sessions: Sessions
@@ -39,6 +44,7 @@ class Visit:
     witness: Witness
     tags: set[str] = field(default_factory=set)
     set_cookie: str | None = None
+    device_cookie: str | None = None
     has_gaps: bool = False
     is_safe: bool = False
     is_closed: bool = False
@@ -138,6 +144,11 @@ async def _open_visit(rt: Runtime, sessions: Sessions, request_id: str) -> Visit
         actor = await load_actor(rt, session.user_id)
     else:
         actor = await load_anonymous(rt)
+    set_cookie = session.id if session is not None and session.is_remembered and session.is_renewed else None
+    if session is not None and session.user_id is not None and actor.is_anonymous:
+        # The account is blocked or gone, and so is what it had opened: nothing comes back with the account.
+        await _end(sessions, session)
+        session, set_cookie = None, ""
     ctx = Context(
         actor=actor,
         stage_id=session.active_stage if session and not actor.is_anonymous else LIVE,
@@ -145,5 +156,20 @@ async def _open_visit(rt: Runtime, sessions: Sessions, request_id: str) -> Visit
         session_key=session.key if session else None,
     )
     return Visit(
-        rt, sessions, ctx, session, is_token=False, generation=generation, witness=open_witness(actor)
+        rt,
+        sessions,
+        ctx,
+        session,
+        is_token=False,
+        generation=generation,
+        witness=open_witness(actor),
+        set_cookie=set_cookie,
     )
+
+
+async def _end(sessions: Sessions, session: Session) -> None:
+    try:
+        await sessions.delete(session)
+    except Unavailable as error:
+        # It opens nothing, since the actor is read for every request.
+        log.warning("a session of a blocked account could not be ended", error=error.detail)

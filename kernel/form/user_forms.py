@@ -37,6 +37,7 @@ def build_login_form(*, destination: str = "") -> Form:
                 max_length=PASSWORD_MAX,
                 autocomplete="current-password",
             ),
+            Element("checkbox", "remember", "Remember me", help="For 30 days on this device."),
             Element("hidden", "destination", default=destination),
         ],
     )

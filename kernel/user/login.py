@@ -140,6 +140,15 @@ async def verify_own_password(rt: Runtime, user: User, password: str) -> bool:
     return fits
 
 
+async def take_own_code(rt: Runtime, ctx: Context, user_id: UUID, code: str) -> bool:
+    """The same for the code of a second factor. Raises Locked."""
+    attempt = build_own_attempt(user_id)
+    await begin_attempt(rt.shared, attempt)
+    fits = await take_code(rt, ctx, user_id, code)
+    await (pass_attempt if fits else fail_attempt)(rt.shared, attempt)
+    return fits
+
+
 async def _find_credentials(rt: Runtime, name: str) -> tuple[Credentials | None, str]:
     """And the key of known devices, which is read for every name alike."""
     wanted = normalise_name(name)

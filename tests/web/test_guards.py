@@ -7,8 +7,8 @@ from quart import Blueprint, Response
 
 from kernel.form.token import build_form_token
 from web.app import create_app
+from web.entry import read_destination
 from web.guard import Guard, KeyGuard
-from web.routes.user import read_destination
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
 EXAMPLES = {

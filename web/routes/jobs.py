@@ -14,12 +14,12 @@ from kernel.ledger.lists import JobFilter, count_own_jobs, list_jobs
 from kernel.ledger.model import Job, JobStatus
 from kernel.ledger.store import find_job
 from kernel.ledger.wait import wait_for_job
+from web.entry import read_destination
 from web.guard import Submitted, anybody, changing_route
 from web.job_lists import PAGE_SIZE, answer_list, is_for_script, read_filter
 from web.job_view import PAGES, describe_job, show_payload
 from web.live import stream_job
 from web.respond import NO_STORE, answer_json, redirect_after_change, show_page
-from web.routes.user import read_destination
 from web.visit import Visit, current_visit
 from web.work import submit_and_wait
 

@@ -7,9 +7,9 @@ from quart import Blueprint, Response, request
 
 from kernel.errors import BadInput
 from kernel.stage.load import get_stage
+from web.entry import read_destination
 from web.guard import Submitted, changing_route, logged_in
 from web.respond import answer_json, redirect_after_change
-from web.routes.user import read_destination
 from web.visit import current_visit
 
 blueprint = Blueprint("stages", __name__)

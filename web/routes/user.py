@@ -1,11 +1,11 @@
 """Log in, log out, one-time links, passwords."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from quart import Blueprint, Response, request
 
-from kernel.errors import Invalid, LoginRequired, NotFound, StaleForm
+from kernel.errors import Invalid, LoginRequired, NotFound, StaleForm, TrovatoError
+from kernel.form.login_forms import LOGIN_CODE_PATH, build_login_code_form
 from kernel.form.model import Form
 from kernel.form.render import render_form
 from kernel.form.user_forms import (
@@ -20,28 +20,18 @@ from kernel.form.user_forms import (
 from kernel.form.validate import read_values, validate_form
 from kernel.jobs import SET_PASSWORD, SetPassword
 from kernel.user.account import check_new_password
+from kernel.user.entry.lockout import Locked
 from kernel.user.load import load_user
-from kernel.user.login import log_in, log_in_by_link, verify_own_password
+from kernel.user.login import LoginOver, log_in, log_in_by_code, log_in_by_link, verify_own_password
 from kernel.user.login_link import find_login_link
-from kernel.user.model import User
 from kernel.user.password import hash_password
+from web.entry import drop_pending, enter, find_pending, read_source, renew_session
 from web.guard import Submitted, anybody, changing_route, logged_in
 from web.respond import redirect_after_change, show_page
 from web.visit import Visit, current_visit
 from web.work import answer_unfinished, read_result, submit_and_wait
 
 blueprint = Blueprint("user", __name__)
-
-
-def read_destination(text: str) -> str:
-    """A path of this site to go on to, or the dashboard: never an address elsewhere."""
-    parts = urlsplit(text)
-    is_local = (
-        text.startswith("/") and not text.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
-    )
-    if not is_local or any(ord(c) < 32 for c in text) or "\\" in text or text.startswith("/user/log"):
-        return "/admin"
-    return text
 
 
 @blueprint.get(LOGIN_PATH)
@@ -73,14 +63,64 @@ async def login(submitted: Submitted | None, document: dict[str, Any] | None) ->
         )
     values = submission.values
     try:
-        user = await log_in(visit.rt, visit.ctx, values["name"], values["password"])
-    except LoginRequired as refused:
-        problems = {"": refused.message}
-        return await _show(
-            visit, "user/login.html", form, submission.raw, problems, status=LoginRequired.status
+        step = await log_in(
+            visit.rt, visit.ctx, values["name"], values["password"], source=read_source(visit)
         )
-    await _enter(visit, user)
-    return redirect_after_change(read_destination(values["destination"]))
+    except (LoginRequired, Locked) as refused:
+        return await _refuse(visit, "user/login.html", form, submission.raw, refused)
+    return await enter(visit, step, is_remembered=values["remember"], destination=values["destination"])
+
+
+@blueprint.get(LOGIN_CODE_PATH)
+async def show_login_code() -> Response:
+    visit = current_visit()
+    if find_pending(visit) is None:
+        return redirect_after_change(LOGIN_PATH)
+    return await _show(visit, "user/login_code.html", build_login_code_form())
+
+
+async def _redisplay_login_code(submitted: Submitted, stale: StaleForm) -> Response:
+    visit = current_visit()
+    if find_pending(visit) is None:
+        raise stale
+    problems = {"": stale.message}
+    return await _show(
+        visit, "user/login_code.html", build_login_code_form(), {}, problems, status=stale.status
+    )
+
+
+@changing_route(
+    blueprint, LOGIN_CODE_PATH, form_id="user_login_code", access=anybody, redisplay=_redisplay_login_code
+)
+async def login_by_code(submitted: Submitted | None, document: dict[str, Any] | None) -> Response:
+    """The second step, which grants what the first one did not."""
+    visit = current_visit()
+    form = build_login_code_form()
+    submission = validate_form(form, visit.session, submitted or {})
+    pending = find_pending(visit)
+    if pending is None:
+        return redirect_after_change(LOGIN_PATH)
+    if submission.problems:
+        return await _show(
+            visit, "user/login_code.html", form, {}, submission.problems, status=Invalid.status
+        )
+    code = submission.values["code"]
+    try:
+        step = await log_in_by_code(
+            visit.rt,
+            visit.ctx,
+            pending.user_id,
+            stamp=pending.stamp,
+            code=code,
+            source=read_source(visit),
+        )
+    except LoginOver as over:
+        await drop_pending(visit)
+        await visit.sessions.add_flash(await visit.need_session(), "warning", over.message)
+        return redirect_after_change(LOGIN_PATH)
+    except (LoginRequired, Locked) as refused:
+        return await _refuse(visit, "user/login_code.html", form, {}, refused)
+    return await enter(visit, step, is_remembered=pending.is_remembered, destination=pending.destination)
 
 
 @blueprint.get(LOGOUT_PATH)
@@ -116,9 +156,7 @@ async def use_login_link(
     token: str, submitted: Submitted | None, document: dict[str, Any] | None
 ) -> Response:
     visit = current_visit()
-    user = await log_in_by_link(visit.rt, visit.ctx, token)
-    await _enter(visit, user)
-    return redirect_after_change("/admin")
+    return await enter(visit, await log_in_by_link(visit.rt, visit.ctx, token, read_source(visit)))
 
 
 @blueprint.get(PASSWORD_PATH)
@@ -146,19 +184,26 @@ async def change_password(submitted: Submitted | None, document: dict[str, Any] 
         problems = {"current": "This is not your current password."}
     if problems:
         return await _show(visit, "user/password.html", form, submission.raw, problems, status=Invalid.status)
-    payload = SetPassword(user.id, await hash_password(values["password"]))
+    session = await visit.need_session()
+    payload = SetPassword(user.id, await hash_password(values["password"]), keeps_session=session.key)
     job = await submit_and_wait(visit, SET_PASSWORD, payload, None)
     if not job.is_finished:
         return answer_unfinished(job, as_json=False)
     read_result(job)
-    await visit.sessions.add_flash(await visit.need_session(), "success", "Your password was changed.")
+    await renew_session(visit)
+    message = "Your password was changed. Wherever else you were logged in, you are not any more."
+    await visit.sessions.add_flash(await visit.need_session(), "success", message)
     return redirect_after_change("/admin")
 
 
-async def _enter(visit: Visit, user: User) -> None:
-    """A new session id at every gain of rights, so that one planted before the login is worth nothing."""
-    visit.session = await visit.sessions.rotate(visit.session, user_id=user.id)
-    visit.set_cookie = visit.session.id
+async def _refuse(
+    visit: Visit, template: str, form: Form, raw: dict[str, Any], refused: TrovatoError
+) -> Response:
+    """The same page, and for programs how long to wait."""
+    response = await _show(visit, template, form, raw, {"": refused.message}, status=refused.status)
+    if isinstance(refused, Locked):
+        response.headers["Retry-After"] = str(refused.wait_s)
+    return response
 
 
 async def _show(

@@ -120,15 +120,15 @@ return 1
 
 
 class Locked(TooMany):
-    """Nobody is let in this way for `retry_after_s` seconds, whatever the password."""
+    """Nobody is let in this way for `wait_s` seconds, whatever the password."""
 
     code = "locked"
 
-    def __init__(self, retry_after_s: int) -> None:
-        minutes = math.ceil(retry_after_s / 60)
+    def __init__(self, wait_s: int) -> None:
+        minutes = math.ceil(wait_s / 60)
         when = "in a minute" if minutes <= 1 else f"in {minutes} minutes"
         super().__init__(f"Account temporarily locked after too many failed attempts. Try again {when}.")
-        self.retry_after_s = retry_after_s
+        self.wait_s = wait_s
 
 
 @dataclass(frozen=True, slots=True)

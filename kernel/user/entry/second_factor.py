@@ -81,8 +81,14 @@ async def confirm_setup(rt: Runtime, user_id: UUID, code: str) -> list[str]:
 
 
 async def has_second_factor(rt: Runtime, user_id: UUID) -> bool:
+    return await count_recovery_codes(rt, user_id) is not None
+
+
+async def count_recovery_codes(rt: Runtime, user_id: UUID) -> int | None:
+    """How many are left; None for an account without a second factor."""
     async with rt.db.acquire() as conn:
-        return await find_second_factor(conn, user_id) is not None
+        factor = await find_second_factor(conn, user_id)
+    return None if factor is None else len(factor.recovery)
 
 
 async def take_code(rt: Runtime, ctx: Context, user_id: UUID, code: str) -> bool:

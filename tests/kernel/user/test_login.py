@@ -9,11 +9,14 @@ from argon2 import PasswordHasher
 
 from kernel.errors import LoginRequired, NotFound
 from kernel.user.load import load_user
-from kernel.user.login import LOGIN_REFUSED, log_in, log_in_by_link, verify_own_password
+from kernel.user.login import LOGIN_REFUSED, Source, log_in, log_in_by_link, verify_own_password
 from kernel.user.login_link import consume_login_link, create_login_link, find_login_link
 from kernel.user.password import needs_rehash
 from kernel.user.store import find_pass_hash
 from tests.kernel.user.conftest import PASSWORD
+
+
+HOME = Source("192.0.2.7")
 
 
 async def block(database, user):
@@ -35,7 +38,7 @@ async def list_jobs(database):
 async def test_the_right_password_logs_in_and_the_time_is_recorded(rt, ctx, ada, run_jobs, monkeypatch):
     at = datetime(2026, 3, 1, 12, tzinfo=UTC)
     monkeypatch.setattr("kernel.clock.now", lambda: at)
-    assert (await log_in(rt, ctx, "Ada", PASSWORD)) == ada
+    assert (await log_in(rt, ctx, "Ada", PASSWORD, HOME)).user == ada
     (job,) = await run_jobs()
     assert (job.kind, job.actor_id, job.request_id) == ("record_login", ada.id, "request-1")
     assert job.result == {"outcome": "saved"}
@@ -53,7 +56,7 @@ async def test_the_right_password_logs_in_and_the_time_is_recorded(rt, ctx, ada,
     ],
 )
 async def test_a_name_is_found_however_it_is_written(rt, ctx, ada, name):
-    assert (await log_in(rt, ctx, name, PASSWORD)).id == ada.id
+    assert (await log_in(rt, ctx, name, PASSWORD, HOME)).user.id == ada.id
 
 
 @pytest.mark.story("2.3")
@@ -74,7 +77,7 @@ async def test_a_name_is_found_however_it_is_written(rt, ctx, ada, name):
 )
 async def test_every_refusal_is_the_same(rt, ctx, ada, database, entered):
     with pytest.raises(LoginRequired) as raised:
-        await log_in(rt, ctx, *entered)
+        await log_in(rt, ctx, *entered, HOME)
     assert (raised.value.message, raised.value.status) == (LOGIN_REFUSED, 401)
     assert await list_jobs(database) == []
 
@@ -82,33 +85,33 @@ async def test_every_refusal_is_the_same(rt, ctx, ada, database, entered):
 async def test_blocked_users_and_those_without_a_password_are_refused_alike(rt, ctx, ada, database):
     await block(database, ada)
     with pytest.raises(LoginRequired, match=LOGIN_REFUSED):
-        await log_in(rt, ctx, "Ada", PASSWORD)
+        await log_in(rt, ctx, "Ada", PASSWORD, HOME)
     await set_hash(database, ada, None)
     with pytest.raises(LoginRequired, match=LOGIN_REFUSED):
-        await log_in(rt, ctx, "Ada", PASSWORD)
+        await log_in(rt, ctx, "Ada", PASSWORD, HOME)
     assert await list_jobs(database) == []
 
 
 async def test_a_hash_of_older_parameters_is_replaced_after_a_login(rt, ctx, ada, database, run_jobs):
     old = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
     await set_hash(database, ada, old)
-    await log_in(rt, ctx, "Ada", PASSWORD)
-    assert [job["kind"] for job in await list_jobs(database)] == ["record_login", "set_password"]
+    await log_in(rt, ctx, "Ada", PASSWORD, HOME)
+    assert [job["kind"] for job in await list_jobs(database)] == ["set_password", "record_login"]
     await run_jobs()
     async with database.acquire() as conn:
         fresh = await find_pass_hash(conn, ada.id)
     assert fresh != old
     assert not needs_rehash(fresh)
-    assert (await log_in(rt, ctx, "Ada", PASSWORD)).id == ada.id
+    assert (await log_in(rt, ctx, "Ada", PASSWORD, HOME)).user.id == ada.id
     assert [job["kind"] for job in await list_jobs(database)][2:] == ["record_login"]
 
 
 async def test_a_late_rehash_does_not_bring_back_an_old_password(rt, ctx, ada, database, run_jobs):
     old = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
     await set_hash(database, ada, old)
-    await log_in(rt, ctx, "Ada", PASSWORD)
+    await log_in(rt, ctx, "Ada", PASSWORD, HOME)
     await set_hash(database, ada, "changed meanwhile")
-    _, rehash = await run_jobs()
+    rehash, _ = await run_jobs()
     assert rehash.result["outcome"] == "conflict"
     async with database.acquire() as conn:
         assert await find_pass_hash(conn, ada.id) == "changed meanwhile"
@@ -123,11 +126,11 @@ async def test_a_link_logs_in_once(rt, ctx, ada, database):
     token = await create_login_link(rt.shared, ada.id, 60)
     # Looking at its page does not spend it.
     assert [await find_login_link(rt, token) for _ in range(2)] == [ada.id, ada.id]
-    assert await log_in_by_link(rt, ctx, token) == ada
+    assert (await log_in_by_link(rt, ctx, token, HOME)).user == ada
     assert [job["kind"] for job in await list_jobs(database)] == ["record_login"]
     assert await find_login_link(rt, token) is None
     with pytest.raises(NotFound):
-        await log_in_by_link(rt, ctx, token)
+        await log_in_by_link(rt, ctx, token, HOME)
 
 
 async def test_of_many_presses_at_once_one_logs_in(rt, ada):
@@ -156,7 +159,7 @@ async def test_a_link_expires_and_its_token_is_not_stored(rt, ada, redis_client,
 async def test_a_link_that_was_never_made_is_none(rt, ctx, ada, token):
     assert await find_login_link(rt, token) is None
     with pytest.raises(NotFound):
-        await log_in_by_link(rt, ctx, token)
+        await log_in_by_link(rt, ctx, token, HOME)
 
 
 @pytest.mark.parametrize("state", ["blocked", "deleted"])
@@ -165,5 +168,5 @@ async def test_a_link_for_an_account_that_is_gone_or_blocked_is_refused(rt, ctx,
     await block(database, ada)
     token = await create_login_link(rt.shared, user_id, 60)
     with pytest.raises(NotFound):
-        await log_in_by_link(rt, ctx, token)
+        await log_in_by_link(rt, ctx, token, HOME)
     assert await list_jobs(database) == []

@@ -16,10 +16,10 @@ from kernel.ledger.submit import submit_job
 from kernel.ledger.wait import wait_for_job
 from kernel.user.name import normalise_name
 from kernel.user.store import find_user_by_name
+from web.entry import read_destination
 from web.guard import Submitted, changing_route
 from web.job_lists import PAGE_SIZE, answer_list, is_for_script, read_filter
 from web.respond import answer_json, redirect_after_change
-from web.routes.user import read_destination
 from web.visit import Visit, current_visit
 
 blueprint = Blueprint("admin_jobs", __name__)
