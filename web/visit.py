@@ -67,6 +67,8 @@ class Visit:
         if self._scope is None:
             scope = open_request_scope(self.rt, self.ctx, self.generation, self.witness)
             self._scope = await self._stack.enter_async_context(scope)
+            # The answer goes first.
+            self._scope.closes_later = True
         return self._scope
 
     async def release(self) -> None:

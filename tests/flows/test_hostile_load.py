@@ -96,6 +96,26 @@ async def test_visitors_of_other_pages_see_the_same_all_the_time(hostile_site):
     assert set(seen) == {(200, True)}
 
 
+async def test_each_of_many_failures_at_once_is_told_in_its_own_words(hostile_site):
+    names = [f"thing_{number}" for number in range(10, 30)]
+    administrator = await hostile_site.make_user("ada", is_admin=True)
+    async with hostile_site.client(token=await hostile_site.make_token(administrator)) as program:
+        paths = {}
+        for title in (*(f"asks for {name}" for name in names), "trap", "error"):
+            made = await program.post("/item/add/blog", json={"title": title, "fields": ITEM})
+            paths[title.removeprefix("asks for ")] = made.json()["path"]
+    session = await hostile_site.log_in(administrator)
+    async with hostile_site.client(cookie=session.id) as editor:
+        asked = [(name, f"{path}?n={turn}") for turn in range(ROUNDS) for name, path in paths.items()]
+        pages = await asyncio.gather(*(editor.get(path) for _, path in asked))
+    for (name, _), page in zip(asked, pages, strict=True):
+        assert page.status_code == 200
+        told = re.findall(r"Plugin .{1,10}hostile.{1,10}, tap_item_view: [^<]*", page.text)
+        assert len(told) == 1, name
+        found = re.findall(r"thing_\d+|aborted itself|boom", told[0])
+        assert found == [{"trap": "aborted itself", "error": "boom"}.get(name, name)]
+
+
 def find_script(page, way):
     """Nothing of the plugin's became a tag, a handler or an address that runs."""
     body = page.partition("<main")[2]

@@ -30,6 +30,16 @@ async def test_an_instance_is_made_when_first_needed_and_serves_all_taps_of_the_
     assert workshop.sandbox.live_instances == 0
 
 
+async def test_instances_of_a_request_are_given_back_after_the_answer(workshop):
+    probe = await workshop.load("probe", item_view=TapOptions())
+    async with workshop.scope(probe) as scope:
+        scope.closes_later = True
+        await count_calls(scope)
+    assert workshop.sandbox.live_instances == 1
+    await asyncio.sleep(0)
+    assert workshop.sandbox.live_instances == 0
+
+
 @pytest.mark.story("3.8")
 async def test_requests_at_the_same_time_share_nothing(workshop):
     probe = await workshop.load("probe", item_view=TapOptions())

@@ -6,7 +6,7 @@ import socket
 import time
 from importlib import import_module
 
-from trovato_sdk import Item, container, db, http, image, items, link, markup, tap, variables
+from trovato_sdk import Item, container, db, http, image, items, link, markup, plugins, tap, variables
 from trovato_sdk.dispatch import Plugin
 
 RAW = {
@@ -72,6 +72,13 @@ def guess_ids():
     raise ValueError("nothing guessed")
 
 
+def ask_for(name):
+    """What is refused, in words that hold the name; every second name is asked for in another way."""
+    if int(name.rpartition("_")[2]) % 2:
+        variables.set(name, "x")
+    plugins.call(name, "anything")
+
+
 def tell_refusal(function, *arguments):
     """Whoever is not refused shows what was found."""
     try:
@@ -118,6 +125,8 @@ WAYS = {
 def item_view(item: Item):
     if item.title == "scripts":
         return show_scripts()
+    if item.title.startswith("asks for "):
+        ask_for(item.title.removeprefix("asks for "))
     WAYS.get(item.title, str)()
     return markup("x" * 2_000_000 if item.title == "huge answer" else f"hostile shows {item.title}")
 
