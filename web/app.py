@@ -33,7 +33,8 @@ from web.routes import (
     stages,
     user,
 )
-from web.routes.account import second_factor, sessions
+from web.routes.account import mail as account_mail
+from web.routes.account import register, reset, second_factor, sessions
 from web.routes.admin import content, dashboard, tools, transfer
 from web.routes.admin import cron as admin_cron
 from web.routes.admin import jobs as admin_jobs

@@ -21,6 +21,7 @@ VERBS: Final = {
     "publish_items": "published",
     "unpublish_items": "unpublished",
     "delete_items": "deleted",
+    "delete_person": "seen to",
     "reindex": "indexed",
     "refresh_pages": "refreshed",
 }
@@ -98,6 +99,8 @@ def describe_subject(work: Work, types: Mapping[str, str]) -> str:
     given = work.arguments
     if given.get("retry_of"):
         return "What an earlier batch refused"
+    if "heir_id" in given:
+        return f"The account of {given.get('name', '')}"
     if "count" in given:
         return f"A file of {_count(given['count'], 'line')}"
     if given.get("listed") is not None:
@@ -150,6 +153,9 @@ def _percent(job: Job) -> int:
 
 def _tell(operation: Operation | None, good: int, refused: int, unchanged: int) -> str:
     """`unchanged` of the good ones were so before."""
+    if operation and operation.name == "delete_person" and not refused:
+        content = f" {_count(good, 'item')} of it {'was' if good == 1 else 'were'} seen to." if good else ""
+        return f"The account was deleted.{content}"
     if not good and not refused:
         return "There was nothing to do."
     verb = VERBS.get(operation.name, "done") if operation else "done"

@@ -42,6 +42,14 @@ TITLES: Final = {
     "change_plugin": "Changing the plugin",
     "set_plugin_settings": "Setting up the plugin",
     "note_plugin_failures": "Noting failures of plugins",
+    "save_person": "Saving an account",
+    "save_account": "Saving your account",
+    "change_people": "Changing accounts",
+    "change_role": "Changing a role",
+    "set_permissions": "Changing permissions",
+    "save_api_token": "Making an API token",
+    "delete_api_token": "Revoking an API token",
+    "note_token_use": "Noting the use of a token",
 }
 # Where the page of a job is, unless it is /job/{id}.
 PAGES: Final = {"run_batch": "/batch/{id}"}

@@ -48,6 +48,7 @@ from kernel.maintenance.change import run_set_maintenance
 from kernel.people.api_token import run_delete_api_token, run_save_api_token
 from kernel.people.change import run_change_people
 from kernel.people.grants import run_set_permissions
+from kernel.people.registration import run_decide_registration, run_set_registration
 from kernel.people.role import run_change_role
 from kernel.people.save import run_save_account, run_save_person
 from kernel.person_jobs import (
@@ -73,8 +74,7 @@ from kernel.user.entry.second_factor import (
 )
 from kernel.user.login_failure import run_note_login_failure
 from kernel.user.proof.address import run_change_mail, run_confirm_mail
-from kernel.user.proof.register import run_confirm_registration, run_decide_registration, run_register
-from kernel.user.proof.registration import run_set_registration
+from kernel.user.proof.register import run_confirm_registration, run_register
 from kernel.user.proof.reset import run_mail_password_reset
 from kernel.user.retry import run_retry_job
 from kernel.user.token import run_note_token_use

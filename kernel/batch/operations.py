@@ -3,6 +3,7 @@
 from typing import Final
 
 from kernel.batch.delete_items import DELETE_ITEMS
+from kernel.batch.delete_person import DELETE_PERSON
 from kernel.batch.export_items import EXPORT_ITEMS
 from kernel.batch.import_items import IMPORT_ITEMS
 from kernel.batch.operation import Operation
@@ -18,6 +19,7 @@ OPERATIONS: Final = {
         PUBLISH_ITEMS,
         UNPUBLISH_ITEMS,
         DELETE_ITEMS,
+        DELETE_PERSON,
         REINDEX,
         REFRESH_PAGES,
     )

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from kernel import clock
 from kernel.db.pool import Connection
+from kernel.names import ANONYMOUS_ID
 
 Part = Literal["input", "output"]
 
@@ -181,6 +182,53 @@ async def find_user_ids(conn: Connection, names: Collection[str]) -> dict[str, U
         list(names),
     )
     return {row["name"]: row["id"] for row in rows}
+
+
+# What is somebody's -----------------------------------------------------------------------------------------
+
+# So far what somebody wrote is counted.
+COUNTED_TO: Final = 10_000
+
+
+async def count_content(conn: Connection, user_id: UUID, limit: int = COUNTED_TO) -> int | None:
+    """How many items the account has; None for more than the limit."""
+    number: int = await conn.fetchval(
+        "SELECT count(*) FROM (SELECT FROM item WHERE author_id = $1 LIMIT $2) counted", user_id, limit + 1
+    )
+    return None if number > limit else number
+
+
+async def list_content(conn: Connection, user_id: UUID, limit: int) -> list[UUID]:
+    rows = await conn.fetch("SELECT id FROM item WHERE author_id = $1 ORDER BY id LIMIT $2", user_id, limit)
+    return [row["id"] for row in rows]
+
+
+async def move_content(conn: Connection, item_ids: Sequence[UUID], user_id: UUID) -> None:
+    """To another account. It is no edit: neither a revision nor the time of the last change tells of it."""
+    await conn.execute("UPDATE item SET author_id = $2 WHERE id = ANY($1)", list(item_ids), user_id)
+
+
+async def move_revisions(conn: Connection, user_id: UUID, limit: int | None) -> int:
+    """What the account wrote in the history of items, its own and others', is nobody's from now on; how many. None for
+    all of it."""
+    number: int = await conn.fetchval(
+        """
+        WITH mine AS MATERIALIZED (SELECT id FROM item_revision WHERE author_id = $1 LIMIT $3),
+            moved AS (
+                UPDATE item_revision SET author_id = $2 FROM mine WHERE item_revision.id = mine.id RETURNING 1)
+        SELECT count(*) FROM moved
+        """,
+        user_id,
+        ANONYMOUS_ID,
+        limit,
+    )
+    return number
+
+
+async def keep_account(conn: Connection, user_id: UUID) -> bool:
+    """Whether it is there, and then until the transaction ends."""
+    found = await conn.fetchval("SELECT true FROM users WHERE id = $1 FOR KEY SHARE", user_id)
+    return found is True
 
 
 # Notes of the site ------------------------------------------------------------------------------------------

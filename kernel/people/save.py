@@ -24,11 +24,11 @@ from kernel.people.store import (
 )
 from kernel.person_jobs import SaveAccount, SavePerson
 from kernel.runtime import Runtime
-from kernel.shared.session import Sessions
 from kernel.user.account import check_mail
 from kernel.user.load import PERMISSIONS_TAG, load_again
 from kernel.user.model import user_tag
 from kernel.user.name import check_new_name, normalise_name
+from kernel.user.proof.reset import close_other_ways_in
 from kernel.user.store import find_user_by_name, update_pass_hash
 from kernel.user.timezone import is_timezone
 
@@ -53,7 +53,7 @@ async def run_save_person(rt: Runtime, run: JobRun) -> None:
         is_locked_out = person is not None and (payload.pass_hash is not None or not payload.is_active)
         if is_locked_out:
             # Before the commit: when Redis does not answer, nothing was changed, and the job is tried again.
-            await Sessions(rt.shared, rt.config.session_ttl_s).delete_all(payload.user_id)
+            await close_other_ways_in(rt, finish.conn, payload.user_id)
         finish.drop_tags(user_tag(payload.user_id), PERMISSIONS_TAG)
         if person is not None and person.name != normalise_name(payload.name):
             # A name stands wherever something of its person is listed.

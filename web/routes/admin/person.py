@@ -1,0 +1,287 @@
+"""One person: add, edit, a one-time login link, delete."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from quart import Blueprint, Response
+
+from kernel.batch.delete_person import CONTENT_PERMISSION, DELETE_PERSON, DeletePerson
+from kernel.batch.start import start_batch
+from kernel.batch.store import count_content
+from kernel.errors import Forbidden, Invalid, NotFound, StaleForm
+from kernel.form.model import Form, Submission
+from kernel.form.render import render_form
+from kernel.form.token import build_dedupe_key
+from kernel.form.validate import read_values, validate_form
+from kernel.ids import parse_uuid, uuid7
+from kernel.mail.address import normalise_address
+from kernel.names import LIVE
+from kernel.people.model import Person
+from kernel.people.permission import ADMINISTER_USERS
+from kernel.people.rights import find_obstacle
+from kernel.people.store import find_person, list_assignable_roles
+from kernel.person_jobs import SAVE_PERSON, SavePerson
+from kernel.user.login_link import create_login_link
+from kernel.user.name import normalise_name
+from kernel.user.password import check_password, hash_password
+from kernel.user.store import find_user_by_name
+from web.guard import Submitted, changing_route
+from web.people_forms import build_delete_form, build_person_form
+from web.people_list import PEOPLE_PATH
+from web.respond import redirect_after_change, show_page
+from web.routes.admin.people import may_administer_people, require_form
+from web.visit import Visit, current_visit
+from web.work import (
+    answer_unfinished,
+    raise_refusal,
+    read_result,
+    submit_and_wait,
+    wait_for_change,
+)
+
+blueprint = Blueprint("person", __name__)
+
+ADD: Final = f"{PEOPLE_PATH}/add"
+PERSON: Final = f"{PEOPLE_PATH}/<person_id>"
+EDIT: Final = f"{PERSON}/edit"
+LINK: Final = f"{PERSON}/login-link"
+DELETE: Final = f"{PERSON}/delete"
+LINK_FORM: Final = "person_login_link"
+BREADCRUMBS: Final = [("People", PEOPLE_PATH)]
+
+
+async def load_person(visit: Visit, text: str) -> Person:
+    """Raises NotFound."""
+    user_id = parse_uuid(text)
+    person = await find_person(await visit.conn(), user_id) if user_id is not None else None
+    if person is None:
+        raise NotFound("There is no such account.")
+    return person
+
+
+async def load_own_business(visit: Visit, text: str) -> Person:
+    """Somebody whose account the actor may change. Raises NotFound and Forbidden."""
+    person = await load_person(visit, text)
+    obstacle = find_obstacle(visit.actor, person)
+    if obstacle:
+        raise Forbidden(obstacle)
+    return person
+
+
+def build_tabs(visit: Visit, person: Person, here: str) -> list[tuple[str, str, bool]]:
+    tabs = [("Account", person.path), ("API tokens", f"{person.path}/tokens")] if visit.actor.is_admin else []
+    tabs += [] if tabs else [("Account", person.path)]
+    tabs += [("Why may they?", f"{PEOPLE_PATH}/why?person={person.id}"), ("Delete", f"{person.path}/delete")]
+    return [(label, path, label == here) for label, path in tabs]
+
+
+@blueprint.get(ADD)
+async def show_add() -> Response:
+    visit = current_visit()
+    visit.require(ADMINISTER_USERS)
+    return await _show(visit, None, {}, {})
+
+
+async def _redisplay_add(submitted: Submitted, stale: StaleForm) -> Response:
+    return await _redisplay(current_visit(), None, submitted, stale)
+
+
+@changing_route(blueprint, ADD, form_id="person", access=may_administer_people, redisplay=_redisplay_add)
+async def add_person(submitted: Submitted | None, document: dict[str, Any] | None) -> Response:
+    return await _save(current_visit(), None, require_form(submitted))
+
+
+@blueprint.get(PERSON)
+async def show_person(person_id: str) -> Response:
+    visit = current_visit()
+    visit.require(ADMINISTER_USERS)
+    return await _show(visit, await load_person(visit, person_id), {}, {})
+
+
+async def _redisplay_edit(person_id: str, submitted: Submitted, stale: StaleForm) -> Response:
+    visit = current_visit()
+    return await _redisplay(visit, await load_own_business(visit, person_id), submitted, stale)
+
+
+@changing_route(blueprint, EDIT, form_id="person", access=may_administer_people, redisplay=_redisplay_edit)
+async def edit_person(
+    person_id: str, submitted: Submitted | None, document: dict[str, Any] | None
+) -> Response:
+    visit = current_visit()
+    return await _save(visit, await load_own_business(visit, person_id), require_form(submitted))
+
+
+@changing_route(blueprint, LINK, form_id=LINK_FORM, access=may_administer_people)
+async def show_login_link(
+    person_id: str, submitted: Submitted | None, document: dict[str, Any] | None
+) -> Response:
+    """The link stands on this answer and nowhere else."""
+    visit = current_visit()
+    require_form(submitted)
+    person = await load_own_business(visit, person_id)
+    if not person.user.is_active:
+        raise Forbidden(f"{person.name} is blocked, so that no link would let them in.")
+    config = visit.rt.config
+    token = await create_login_link(visit.rt.shared, person.id, config.login_link_ttl_s)
+    link = f"{config.public_url}/user/login-link/{token}"
+    response = await _show(visit, person, {}, {}, link=link)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@blueprint.get(DELETE)
+async def show_delete(person_id: str) -> Response:
+    visit = current_visit()
+    visit.require(ADMINISTER_USERS)
+    return await _show_delete(visit, await load_own_business(visit, person_id), {}, {})
+
+
+@changing_route(blueprint, DELETE, form_id="person_delete", access=may_administer_people)
+async def delete_person(
+    person_id: str, submitted: Submitted | None, document: dict[str, Any] | None
+) -> Response:
+    visit = current_visit()
+    sent = require_form(submitted)
+    person = await load_own_business(visit, person_id)
+    items = await count_content(await visit.conn(), person.id)
+    form = build_delete_form(person, items, may_choose=visit.actor.may(CONTENT_PERMISSION))
+    submission = validate_form(form, visit.session, sent)
+    problems = dict(submission.problems)
+    heir_id = await _find_heir(visit, person, submission, problems)
+    if person.id == visit.actor.id:
+        problems[""] = "You cannot delete yourself. Another administrator can."
+    if problems:
+        return await _show_delete(visit, person, submission.raw, problems, status=Invalid.status)
+    await visit.release()
+    job_id = await start_batch(
+        visit.rt,
+        visit.ctx,
+        DELETE_PERSON,
+        DeletePerson(person.id, person.name, submission.values.get("fate", "keep"), heir_id),
+        dedupe_key=build_dedupe_key(form, visit.actor.id, submission),
+    )
+    # With little content it is a matter of a moment.
+    job = await wait_for_change(visit, job_id) if items is not None and items <= 100 else None
+    if job is None or not job.is_finished:
+        return redirect_after_change(f"/batch/{job_id}")
+    result = read_result(job)
+    raise_refusal(result)
+    if result["refused"]:
+        return redirect_after_change(f"/batch/{job_id}")
+    await visit.sessions.add_flash(await visit.need_session(), "success", f"{person.name} was deleted.")
+    return redirect_after_change(PEOPLE_PATH)
+
+
+async def _find_heir(
+    visit: Visit, person: Person, submission: Submission, problems: dict[str, str]
+) -> UUID | None:
+    """Who gets the content, if somebody does; a complaint goes to `problems`."""
+    if submission.values.get("fate") != "assign" or problems:
+        return None
+    name = normalise_name(submission.values.get("heir") or "")
+    heir = await find_user_by_name(await visit.conn(), name) if name else None
+    if heir is None or heir.id == person.id:
+        problems["heir"] = "Name somebody else who has an account here."
+        return None
+    return heir.id
+
+
+async def _save(visit: Visit, person: Person | None, sent: Submitted) -> Response:
+    roles = await list_assignable_roles(await visit.conn())
+    form = build_person_form(visit.actor, person, roles)
+    submission = validate_form(form, visit.session, sent)
+    values, problems = submission.values, dict(submission.problems)
+    password = values.get("password") or ""
+    if password and "password" not in problems:
+        problems |= {"password": problem} if (problem := check_password(password)) else {}
+    if problems:
+        return await _show(visit, person, submission.raw, problems, status=Invalid.status)
+    # What the form did not offer stays as it is.
+    offered = {str(role.id) for role in roles if visit.actor.is_admin or not role.is_restricted}
+    kept = [role.id for role in person.roles if str(role.id) not in offered] if person is not None else []
+    was_admin = person.user.is_admin if person is not None else False
+    payload = SavePerson(
+        user_id=person.id if person is not None else uuid7(),
+        seen=values["seen"],
+        name=normalise_name(values["name"]),
+        mail=normalise_address(values["mail"]) or None,
+        is_active=values["active"],
+        is_admin=values.get("admin", was_admin),
+        role_ids=[*(UUID(role_id) for role_id in values.get("roles", ())), *kept],
+        pass_hash=await hash_password(password) if password else None,
+    )
+    job = await submit_and_wait(
+        visit, SAVE_PERSON, payload, build_dedupe_key(form, visit.actor.id, submission)
+    )
+    if not job.is_finished:
+        return answer_unfinished(job, as_json=False)
+    result = read_result(job)
+    if result["outcome"] == "invalid":
+        return await _show(visit, person, submission.raw, result["problems"], status=Invalid.status)
+    if result["outcome"] == "conflict" and person is not None:
+        now = await load_own_business(visit, str(person.id))
+        told = {"": result["message"]}
+        return await _show(visit, now, {}, told, status=409)
+    raise_refusal(result)
+    done = f"{payload.name} was {'added' if person is None else 'saved'}."
+    await visit.sessions.add_flash(await visit.need_session(), "success", done)
+    return redirect_after_change(result["path"] if person is None else PEOPLE_PATH)
+
+
+async def _redisplay(visit: Visit, person: Person | None, submitted: Submitted, stale: StaleForm) -> Response:
+    form = build_person_form(visit.actor, person, await list_assignable_roles(await visit.conn()))
+    raw = read_values(form, submitted).raw
+    return await _show(visit, person, raw, {"": stale.message}, status=stale.status)
+
+
+async def _show(
+    visit: Visit,
+    person: Person | None,
+    values: dict[str, Any],
+    problems: dict[str, str],
+    *,
+    status: int = 200,
+    link: str = "",
+) -> Response:
+    conn = await visit.conn()
+    obstacle = find_obstacle(visit.actor, person) if person is not None else ""
+    form = build_person_form(visit.actor, person, await list_assignable_roles(conn))
+    # What was seen is what is shown now, whatever was sent.
+    values = {name: value for name, value in values.items() if name != "seen"}
+    items = await count_content(conn, person.id) if person is not None else 0
+    session = await visit.need_session()
+    return await show_page(
+        "admin/person.html",
+        title=form.title,
+        status=status,
+        breadcrumbs=BREADCRUMBS,
+        form=""
+        if obstacle
+        else render_form(visit.rt.renderer, form, session=session, values=values, problems=problems),
+        person=person,
+        obstacle=obstacle,
+        items=items,
+        link=link,
+        link_hours=round(visit.rt.config.login_link_ttl_s / 3600, 1),
+        tabs=build_tabs(visit, person, "Account") if person is not None and not obstacle else [],
+    )
+
+
+async def _show_delete(
+    visit: Visit, person: Person, values: dict[str, Any], problems: dict[str, str], *, status: int = 200
+) -> Response:
+    items = await count_content(await visit.conn(), person.id)
+    form: Form = build_delete_form(person, items, may_choose=visit.actor.may(CONTENT_PERMISSION))
+    html = render_form(
+        visit.rt.renderer, form, session=await visit.need_session(), values=values, problems=problems
+    )
+    return await show_page(
+        "admin/person_delete.html",
+        title=form.title,
+        status=status,
+        breadcrumbs=[*BREADCRUMBS, (person.name, person.path)],
+        form=html,
+        person=person,
+        items=items,
+        is_live=visit.ctx.stage_id == LIVE,
+    )
