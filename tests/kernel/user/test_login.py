@@ -15,7 +15,6 @@ from kernel.user.password import needs_rehash
 from kernel.user.store import find_pass_hash
 from tests.kernel.user.conftest import PASSWORD
 
-
 HOME = Source("192.0.2.7")
 
 
