@@ -10,6 +10,7 @@ from kernel.item.load import refuse
 from kernel.item.model import Item
 from kernel.item.store import read_item_row
 from kernel.names import ACCESS_CONTENT
+from kernel.tap.dispatch import BATCH_ITEMS
 from kernel.tap.scope import TapScope
 
 
@@ -45,13 +46,15 @@ async def _walk(scope: TapScope, conn: Connection, gather: Gather, page_number: 
     shown: list[Item] = []
     offset, is_over = 0, False
     while len(shown) <= end and not is_over:
-        limit = min(end + 1 - len(shown), PAGE_SIZE_MAX, ASKED_MAX - offset)
+        # At first as few as may do, and when some were hidden as many as go in one call.
+        wanted = max(end + 1 - len(shown), BATCH_ITEMS if offset else 0)
+        limit = min(wanted, PAGE_SIZE_MAX, ASKED_MAX - offset)
         found = await _fetch(conn, compile_rows(gather, scope.ctx.actor, offset=offset, limit=limit))
         shown += await list_allowed(scope, found, "view")
         offset += limit
         is_over = len(found) < limit or offset >= ASKED_MAX
     is_open = len(shown) > end or offset >= ASKED_MAX
-    page = GatherPage(gather, tuple(shown[first:end]), page_number, len(shown), is_open)
+    page = GatherPage(gather, tuple(shown[first:end]), page_number, min(len(shown), end + 1), is_open)
     _check_number(page)
     return page
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import product
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,7 +12,7 @@ from kernel.item.decide import decide_access, list_allowed
 from kernel.item.explain import explain_access
 from kernel.names import EVERYTHING
 from kernel.plugin.model import PluginSet
-from kernel.tap.registry import TapOptions, TapRegistry
+from kernel.tap.registry import TapOptions, TapPlugin, TapRegistry
 from kernel.tap.scope import TapScope
 from tests.fixtures.access import AUTHOR, make_item
 
@@ -194,3 +195,12 @@ async def test_every_explanation_ends_as_the_decision_does(workshop):
                     assert told.is_allowed is bool(await titles(scope, [item], operation))
                     (end,) = [one for one in told.steps if one.decides]
                     assert (end.step.says == "grant") is told.is_allowed
+
+
+async def test_where_no_plugin_decides_nobody_is_asked():
+    """Its artefact is not even there to be asked."""
+    shows = TapPlugin("shows", SimpleNamespace(sha256=""), {"tap_item_view": OPTIONS})
+    async with open_scope(shows) as scope:
+        assert await titles(scope, [make_item("deny-view")]) == ["deny-view"]
+        assert scope.decided == {}
+        assert not scope.witness.record.permissions
