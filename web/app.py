@@ -38,10 +38,12 @@ from web.routes.account import register, reset, second_factor, sessions
 from web.routes.admin import content, dashboard, tools, transfer
 from web.routes.admin import cron as admin_cron
 from web.routes.admin import jobs as admin_jobs
+from web.routes.admin import mail as admin_mail
 from web.routes.admin import people as admin_people
 from web.routes.admin import permissions as admin_permissions
 from web.routes.admin import person as admin_person
 from web.routes.admin import plugins as admin_plugins
+from web.routes.admin import registration as admin_registration
 from web.routes.admin import roles as admin_roles
 from web.routes.admin import style as admin_style
 from web.transfer_forms import IMPORT_PATH
@@ -61,12 +63,17 @@ BLUEPRINTS: Final = (
     user.blueprint,
     sessions.blueprint,
     second_factor.blueprint,
+    reset.blueprint,
+    register.blueprint,
+    account_mail.blueprint,
     stages.blueprint,
     dashboard.blueprint,
     content.blueprint,
     tools.blueprint,
     transfer.blueprint,
     admin_plugins.blueprint,
+    admin_mail.blueprint,
+    admin_registration.blueprint,
     admin_people.blueprint,
     admin_roles.blueprint,
     admin_permissions.blueprint,

@@ -25,6 +25,7 @@ from kernel.user.load import load_user
 from kernel.user.login import LoginOver, log_in, log_in_by_code, log_in_by_link, verify_own_password
 from kernel.user.login_link import find_login_link
 from kernel.user.password import hash_password
+from kernel.user.proof.registration import load_registration_mode
 from web.entry import drop_pending, enter, find_pending, read_source, renew_session
 from web.guard import Submitted, anybody, changing_route, logged_in
 from web.respond import redirect_after_change, show_page
@@ -222,4 +223,5 @@ async def _show(
         values=values or {},
         problems=problems or {},
     )
-    return await show_page(template, title=form.title, status=status, form=html)
+    may_register = await load_registration_mode(visit.rt) != "off"
+    return await show_page(template, title=form.title, status=status, form=html, may_register=may_register)

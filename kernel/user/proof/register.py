@@ -6,15 +6,13 @@ from typing import Final
 from kernel import clock
 from kernel.ledger.run import Finish, JobRun
 from kernel.mail.post import post_letter
-from kernel.mail_jobs import ConfirmRegistration, DecideRegistration, Register
+from kernel.mail_jobs import ConfirmRegistration, Register
 from kernel.runtime import Runtime
 from kernel.setting.store import select_setting
 from kernel.user.link_token import digest_link_token, make_link_token
-from kernel.user.load import load_actor
 from kernel.user.model import user_tag
 from kernel.user.proof.letters import (
     write_address_taken,
-    write_let_in,
     write_registration,
     write_somebody_waits,
 )
@@ -25,10 +23,8 @@ from kernel.user.proof.store import (
     find_link,
     insert_link,
     insert_registered,
-    let_in,
     list_administrators,
     take_link,
-    turn_away,
 )
 
 CONFIRM_FOR: Final = timedelta(days=1)
@@ -90,25 +86,6 @@ async def run_confirm_registration(rt: Runtime, run: JobRun) -> None:
         finish.result = {"outcome": "saved", "is_waiting": mode == "approval"}
         if mode == "approval":
             await _tell_administrators(rt, finish, link.name or "")
-
-
-async def run_decide_registration(rt: Runtime, run: JobRun) -> None:
-    """The work of a `decide_registration` job."""
-    payload: DecideRegistration = run.payload
-    actor = await load_actor(rt, run.ctx.actor.id)
-    async with run.finish() as finish:
-        if not actor.is_admin:
-            finish.result = {"outcome": "forbidden", "message": "You may not decide who is let in."}
-            return
-        decide = let_in if payload.approves else turn_away
-        person = await decide(finish.conn, payload.user_id)
-        if person is None:
-            finish.result = {"outcome": "conflict", "message": "This person does not wait any more."}
-            return
-        finish.drop_tags(user_tag(person.id))
-        finish.result = {"outcome": "saved", "name": person.name}
-        if payload.approves and person.mail is not None:
-            await post_letter(finish, rt.config, write_let_in(rt.config, person, person.mail))
 
 
 async def _tell_administrators(rt: Runtime, finish: Finish, name: str) -> None:

@@ -22,6 +22,7 @@ from kernel.item_type.model import FieldDefinition, ItemType
 from kernel.render.tree import render_tree
 from kernel.shared.session import Session
 from kernel.stage.model import LIVE_STAGE, Stage
+from tests.kernel.render.mail_samples import make_mail_pages
 from tests.kernel.render.plugin_samples import make_plugin_pages
 from web.bulk import ACTIONS, Choice, build_confirm_form
 from web.content_filter import ContentFilter
@@ -255,6 +256,7 @@ def make_pages(renderer):
     yield from make_cron_pages()
     yield from make_plugin_pages(common)
     yield from make_form_pages(renderer)
+    yield from make_mail_pages(renderer, SESSION, common)
     yield from make_job_pages()
     yield from make_batch_pages()
     yield from make_error_pages()
@@ -435,7 +437,8 @@ def make_form_pages(renderer):
     )
     yield "export", "admin/export.html", {**moving, "is_live": True, **form(build_export_form(labels))}
     yield "item_delete", "item_delete.html", {**delete, **form(build_item_delete_form(item))}
-    yield "login", "user/login.html", {**enter, **form(build_login_form())}
+    enter |= {"may_register": False}
+    yield "login", "user/login.html", {**enter, "may_register": True, **form(build_login_form())}
     yield "login_wrong", "user/login.html", {**enter, **form(build_login_form(), problems=refused)}
     yield "login_link", "user/login_link.html", {**enter, **form(build_login_link_form("t"))}
     yield "logout", "user/logout.html", {**common("Log out"), **form(build_logout_form())}
