@@ -106,11 +106,11 @@ async def mark_unsent(conn: Connection, message_id: UUID, status: MailStatus, er
     await conn.execute(
         """
         UPDATE mail_message SET status = $2, error = $3,
-            text = CASE $2 WHEN 'late' THEN NULL ELSE text END,
-            html = CASE $2 WHEN 'late' THEN NULL ELSE html END
+            text = CASE WHEN $4 THEN text END, html = CASE WHEN $4 THEN html END
         WHERE id = $1 AND status IN ('waiting', 'failed')
         """,
         message_id,
         status,
         error,
+        status != "late",
     )
