@@ -10,7 +10,7 @@ from kernel.plugin.load import get_limits, load_plugins
 from kernel.plugin.manifest import read_manifest
 from kernel.plugin.model import Budgets
 from kernel.render.tree import render_tree
-from kernel.tap.catalogue import ITEM_VIEW
+from kernel.tap.catalogue import ITEM_ACCESS, ITEM_VIEW
 from kernel.tap.dispatch import dispatch
 from kernel.tap.scope import TapScope
 from tests.fixtures.database import ROOT
@@ -64,6 +64,19 @@ async def test_it_asks_the_kernel_who_may_edit(glance):
     link = f'<a href="/item/{item["id"]}/edit">Edit</a>'
     assert await show(glance, item, actor=EDITOR) == [f"<div>{link}</div>"]
     assert await show(glance, item) == ["<div></div>"]
+
+
+@pytest.mark.story("5.1")
+async def test_it_keeps_long_reads_from_being_deleted(glance):
+    long, short = make_item_data("T", field_reading_minutes=30), make_item_data("U", field_reading_minutes=29)
+    for actor, operation, expected in (
+        (Actor(), "delete", ["deny", "neutral"]),
+        (Actor(), "view", ["neutral", "neutral"]),
+        (EDITOR, "delete", ["neutral", "neutral"]),
+    ):
+        async with TapScope(glance, Context(actor=actor)) as scope:
+            told = await dispatch(scope, ITEM_ACCESS, items=[long, short], extra={"operation": operation})
+        assert (told.failures, told.answers) == ((), (("glance", expected),))
 
 
 async def test_many_and_large_items_use_its_memory_again_and_again(glance):

@@ -1,4 +1,5 @@
-/* A plugin in C: shows the summary, the body and the reading time of a post, and a link to edit it to those who may.
+/* A plugin in C: shows the summary, the body and the reading time of a post, and a link to edit it to those who may. A long
+ * read is deleted only by those who may edit every post.
  *
  * It is written against kernel/sandbox/kernel.wit alone, without an SDK and without a C library. Strings cross the
  * boundary as an address and a length in UTF-8. The manifest asks for data mode "handle", so that the kernel reads the
@@ -125,11 +126,22 @@ static void show_item(int32_t handle) {
 	put(TEXT("}"));
 }
 
+/* "deny", or null, which leaves the decision to others. */
+static void judge_item(int32_t handle, int is_delete) {
+	optional_integer minutes = {0};
+	get_field_int(handle, NAME("field_reading_minutes"), &minutes);
+	int is_long = minutes.is_there && minutes.value >= 30;
+	if (is_delete && is_long && !has_permission(NAME("edit any blog content")))
+		put(TEXT("\"deny\""));
+	else
+		put(TEXT("null"));
+}
+
 /* The kernel calls `describe` once, to see what it has, and `invoke` for each tap. */
 
 EXPORT("describe") string *describe(void) {
 	static string told;
-	told = TEXT("{\"name\":\"glance\",\"sdk\":\"\",\"taps\":[\"tap_item_view\"]}");
+	told = TEXT("{\"name\":\"glance\",\"sdk\":\"\",\"taps\":[\"tap_item_access\",\"tap_item_view\"]}");
 	return &told;
 }
 
@@ -142,10 +154,18 @@ static int is_equal(string one, string other) {
 	return 1;
 }
 
-/* {"ctx":{…},"items":[{"handle":1},{"handle":2}]}. Within a text of JSON the key's quotes would be escaped, so that it is
- * a key wherever it stands. */
-static void show_items(string payload) {
+static int contains(string text, string part) {
+	for (size_t i = 0; i + part.length <= text.length; i++)
+		if (is_equal((string){text.start + i, part.length}, part))
+			return 1;
+	return 0;
+}
+
+/* {"ctx":{…},"operation":"view","items":[{"handle":1},{"handle":2}]}. Within a text of JSON the key's quotes would be
+ * escaped, so that it is a key wherever it stands. */
+static void answer_for_items(string payload, int is_access) {
 	string key = TEXT("\"handle\":");
+	int is_delete = is_access && contains(payload, TEXT("\"operation\":\"delete\""));
 	put(TEXT("["));
 	for (size_t i = 0; i + key.length < payload.length; i++) {
 		if (!is_equal((string){payload.start + i, key.length}, key))
@@ -155,7 +175,10 @@ static void show_items(string payload) {
 			handle = handle * 10 + (*digit - '0');
 		if (answer_length > 1)
 			put(TEXT(","));
-		show_item(handle);
+		if (is_access)
+			judge_item(handle, is_delete);
+		else
+			show_item(handle);
 	}
 	put(TEXT("]"));
 }
@@ -163,11 +186,12 @@ static void show_items(string payload) {
 EXPORT("invoke") result *invoke(const char *tap, size_t tap_length, const char *payload, size_t payload_length) {
 	static result told;
 	answer_length = 0;
-	told.is_error = !is_equal((string){tap, tap_length}, TEXT("tap_item_view"));
+	int is_access = is_equal((string){tap, tap_length}, TEXT("tap_item_access"));
+	told.is_error = !is_access && !is_equal((string){tap, tap_length}, TEXT("tap_item_view"));
 	if (told.is_error)
-		put(TEXT("{\"code\":\"tap-not-implemented\",\"message\":\"glance shows items, and nothing else.\"}"));
+		put(TEXT("{\"code\":\"tap-not-implemented\",\"message\":\"glance shows posts and decides about them.\"}"));
 	else
-		show_items((string){payload, payload_length});
+		answer_for_items((string){payload, payload_length}, is_access);
 	told.value = (string){answer, answer_length};
 	return &told;
 }
