@@ -11,6 +11,7 @@ from kernel.app.prepare import create_login_path, get_user_by_name
 from kernel.errors import NotFound
 from kernel.runtime import Runtime
 from kernel.user.account import create_api_token, create_user
+from kernel.user.entry.second_factor import reset_second_factor
 from kernel.user.load import PERMISSIONS_TAG
 from kernel.user.store import (
     assign_role,
@@ -81,6 +82,18 @@ def user_login_link(name: str | None) -> None:
         return f"{rt.config.public_url}{await create_login_path(rt, name)}"
 
     click.echo(with_kernel(work))
+
+
+@user.command("reset-second-factor")
+@click.argument("name")
+def user_reset_second_factor(name: str) -> None:
+    """Let NAME log in without a code, after the phone was lost and the recovery codes too."""
+
+    async def work(rt: Runtime) -> bool:
+        person = await get_user_by_name(rt, name)
+        return await reset_second_factor(rt, person.id)
+
+    click.echo("The password alone is asked for now." if with_kernel(work) else "There was no second factor.")
 
 
 @user.command("token")
