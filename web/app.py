@@ -33,11 +33,13 @@ from web.routes import (
     stages,
     user,
 )
+from web.routes.account import account, register, reset, second_factor, sessions, tokens
 from web.routes.account import mail as account_mail
-from web.routes.account import register, reset, second_factor, sessions
-from web.routes.admin import content, dashboard, tools, transfer
+from web.routes.admin import access_reasons, content, dashboard, person_tokens, tools, transfer
+from web.routes.admin import audit as admin_audit
 from web.routes.admin import cron as admin_cron
 from web.routes.admin import jobs as admin_jobs
+from web.routes.admin import limits as admin_limits
 from web.routes.admin import mail as admin_mail
 from web.routes.admin import people as admin_people
 from web.routes.admin import permissions as admin_permissions
@@ -72,12 +74,18 @@ BLUEPRINTS: Final = (
     tools.blueprint,
     transfer.blueprint,
     admin_plugins.blueprint,
+    admin_limits.blueprint,
+    admin_audit.blueprint,
     admin_mail.blueprint,
     admin_registration.blueprint,
     admin_people.blueprint,
     admin_roles.blueprint,
     admin_permissions.blueprint,
     admin_person.blueprint,
+    person_tokens.blueprint,
+    access_reasons.blueprint,
+    account.blueprint,
+    tokens.blueprint,
     admin_style.blueprint,
     # Last: it answers whatever path is left.
     plugin_pages.blueprint,

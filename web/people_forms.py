@@ -246,7 +246,7 @@ def build_account_form(timezone: str) -> Form:
                 "select",
                 "timezone",
                 "Time zone",
-                help="For times in what the site sends and writes for you. Pages show times in that of your device.",
+                help="Yours, for what is worked out by the day. Pages show times in the zone of your device.",
                 required=True,
                 default=timezone,
                 options=tuple(

@@ -50,6 +50,7 @@ async def run_change_people(rt: Runtime, run: JobRun) -> None:
         finish.result = {
             "outcome": "done",
             "changed": len(chosen),
+            "ids": [str(user_id) for user_id in ids],
             "refused": refused,
             "path": "/admin/people",
         }

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from kernel.audit.model import VIEW_AUDIT
 from kernel.context import Context
 from kernel.item.access import VIEW_UNPUBLISHED, content_permissions
 from kernel.item_type.load import list_item_types
@@ -91,6 +92,12 @@ KERNEL_PERMISSIONS: Final = (
         SITE,
     ),
     KnownPermission("administer site", "Set up the site", "Cron, mail and other settings.", SITE),
+    KnownPermission(
+        VIEW_AUDIT,
+        "Read the audit log",
+        "Who changed what, who came in, and from which address.",
+        SITE,
+    ),
     KnownPermission(
         "administer plugins",
         "Install, enable and remove plugins",

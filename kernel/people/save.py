@@ -91,10 +91,9 @@ async def _find_refusal(
 
 
 async def _find_obstacle(conn: Connection, actor: Actor, person: Person | None, payload: SavePerson) -> str:
-    if person is None:
-        obstacle = "" if actor.may(ADMINISTER_USERS) else NOT_PEOPLE
-    else:
-        obstacle = find_obstacle(actor, person)
+    if not actor.may(ADMINISTER_USERS):
+        return NOT_PEOPLE
+    obstacle = find_obstacle(actor, person) if person is not None else ""
     was_admin = person.user.is_admin if person is not None else False
     if not obstacle and payload.is_admin != was_admin and not actor.is_admin:
         obstacle = f"Administrators are made by administrators. {ONLY_ADMINISTRATORS}"

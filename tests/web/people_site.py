@@ -2,6 +2,7 @@
 
 import re
 from contextlib import asynccontextmanager
+from html import unescape
 
 from kernel.form.token import build_form_token
 from kernel.people.store import find_person
@@ -70,6 +71,6 @@ class AdminSite:
             return None if user is None else await find_person(conn, user.id)
 
 
-def read_text(html):
+def read_text(page):
     """The words of a page."""
-    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+    return unescape(" ".join(re.sub(r"<[^>]+>", " ", page).split()))

@@ -1,42 +1,189 @@
 """The administration of people: the list, accounts, who may change whom, and that the site keeps an administrator."""
 
-import re
-from dataclasses import replace
+import asyncio
 
 import pytest
 
-from kernel.form.token import build_form_token
-from kernel.people.permission import ADMINISTER_USERS
-from kernel.people.store import find_person, insert_grants, list_assignable_roles
 from kernel.shared.session import Sessions
-from kernel.user.store import assign_role, insert_role
-from tests.web.people_site import AdminSite
+from kernel.user.load import load_actor
+from tests.web.people_site import AdminSite, read_text
 
 
 @pytest.fixture
 async def office(site):
-    """Root is an administrator, Mia may administer users, Ed has a role without far-reaching permissions."""
     return await AdminSite.open(site)
 
 
+@pytest.mark.story("2.2")
 async def test_a_person_is_added_found_changed_and_blocked(office):
     async with office.browser("root") as browser:
-        page = await browser.get("/admin/people/add")
-        assert page.status_code == 200
         sent = await browser.submit(
-            "/admin/people/add", "person", name=" Nora  Ey ", mail="nora@example.org", active="1", roles=[office.roles["editor"]]
+            "/admin/people/add",
+            "person",
+            name=" Nora  Ey ",
+            mail="nora@EXAMPLE.org",
+            active="1",
+            roles=[office.roles["editor"]],
         )
         assert sent.status_code == 303, sent.text
         nora = await office.find("Nora Ey")
         assert sent.headers["Location"] == f"/admin/people/{nora.id}"
         assert [role.name for role in nora.roles] == ["editor"]
-        found = await browser.get("/admin/people", params={"text": "NORA@", "role": office.roles["editor"]})
+        assert nora.user.mail == "nora@example.org"
+        found = await browser.get(
+            "/admin/people", params={"text": "NORA@", "role": office.roles["editor"], "sort": "access"}
+        )
         assert "Nora Ey was added." in found.text
-        assert "1 account" in found.text
+        assert "1 account matches" in read_text(found.text)
         session = await office.site.log_in(nora.user)
-        sent = await browser.submit(f"{nora.path}/edit", "person", seen=nora.digest(), name="Nora Ey")
+        late = nora.digest()
+        sent = await browser.submit(f"{nora.path}/edit", "person", seen=late, name="Nora Ey")
         assert sent.status_code == 303, sent.text
         nora = await office.find("Nora Ey")
         assert (nora.user.is_active, nora.user.mail, nora.roles) == (False, None, ())
+        again = await browser.submit(f"{nora.path}/edit", "person", seen=late, name="Other", active="1")
+        assert again.status_code == 409
+        assert "Somebody changed this account meanwhile" in again.text
     sessions = Sessions(office.site.web.shared, 600)
     assert (await sessions.load(session.id))[0] is None
+
+
+async def test_names_that_pass_for_others_and_wrong_values_are_refused_each_at_its_field(office):
+    wrong = {
+        "ann": "taken",
+        "ANN": "taken",
+        "\u0430nn": "mix letters that look alike",  # the first letter is Cyrillic
+        "a\u200bnn": "cannot be seen",
+        "x" * 61: "60 are allowed",
+    }
+    async with office.browser("root") as browser:
+        for name, complaint in wrong.items():
+            sent = await browser.submit("/admin/people/add", "person", name=name, active="1")
+            assert sent.status_code == 422, name
+            assert complaint in read_text(sent.text), name
+        sent = await browser.submit(
+            "/admin/people/add", "person", name="zoe", mail="zoe@nowhere", password="short", active="1"
+        )
+        assert "use 10 or more" in sent.text
+        sent = await browser.submit("/admin/people/add", "person", name="zoe", mail="zoe@nowhere", active="1")
+        assert "is no e-mail address" in sent.text
+        assert 'value="zoe@nowhere"' in sent.text
+    assert await office.find("zoe") is None
+
+
+async def test_who_administers_users_gets_no_further_than_that(office):
+    """Not by fields that the form does not have, and not by setting the password of somebody who may do more."""
+    ann, manager, editor = await office.find("ann"), office.roles["manager"], office.roles["editor"]
+    async with office.browser("mia") as browser:
+        sent = await browser.submit(
+            f"{ann.path}/edit", "person", seen=ann.digest(), name="ann", active="1", admin="1", roles=[editor]
+        )
+        assert sent.status_code == 303
+        ann = await office.find("ann")
+        assert not ann.user.is_admin
+        assert [role.name for role in ann.roles] == ["editor"]
+        sent = await browser.submit(
+            f"{ann.path}/edit", "person", seen=ann.digest(), name="ann", active="1", roles=[manager]
+        )
+        assert sent.status_code == 422
+        for name in ("root", "kit", "mia"):
+            other = await office.find(name)
+            assert "Only an administrator may do that." in (await browser.get(other.path)).text
+            for path, form, values in (
+                ("edit", "person", {"seen": other.digest(), "name": name, "password": "a whole new one"}),
+                ("login-link", "person_login_link", {}),
+                ("delete", "person_delete", {"fate": "keep"}),
+                ("tokens", "api_token", {"label": "x", "days": "7", "reach": "everything"}),
+            ):
+                sent = await browser.submit(f"{other.path}/{path}", form, **values)
+                assert sent.status_code == 403, (name, path)
+        sent = await browser.submit(
+            "/admin/people/bulk", "people_bulk", action="add_role", item=[str(ann.id)], role_id=manager
+        )
+        assert sent.status_code == 403
+        sent = await browser.submit(
+            "/admin/people/bulk",
+            "people_bulk",
+            action="block",
+            item=[str(ann.id), str(office.users["root"].id), str(office.users["mia"].id)],
+        )
+        page = read_text((await browser.get(sent.headers["Location"])).text)
+        assert "1 account was blocked" in page
+        assert "root is an administrator" in page
+    assert not (await office.find("ann")).user.is_active
+    assert (await office.find("root")).user.is_active
+
+
+async def test_nobody_shuts_themselves_out_and_an_administrator_stays(office):
+    root = await office.find("root")
+    async with office.browser("root") as browser:
+        for values in ({"admin": "1"}, {"active": "1"}):
+            sent = await browser.submit(
+                f"{root.path}/edit", "person", seen=root.digest(), name="root", **values
+            )
+            assert sent.status_code == 422
+            assert "yourself" in sent.text
+        sent = await browser.submit(f"{root.path}/delete", "person_delete", fate="keep")
+        assert "You cannot delete yourself." in sent.text
+    assert await office.find("root") == root
+
+
+async def test_two_administrators_cannot_block_each_other_at_the_same_moment(office):
+    """Each is the other's last administrator, and whoever is second has no right to ask any more."""
+    await office.site.make_user("eva", is_admin=True)
+    eva, root = await office.find("eva"), await office.find("root")
+    office.users["eva"] = eva.user
+    async with office.browser("root") as first, office.browser("eva") as second:
+        answers = await asyncio.gather(
+            first.submit("/admin/people/bulk", "people_bulk", action="block", item=[str(eva.id)]),
+            second.submit("/admin/people/bulk", "people_bulk", action="block", item=[str(root.id)]),
+        )
+    assert {answer.status_code for answer in answers} <= {303, 403}
+    active = [
+        person for person in (await office.find("eva"), await office.find("root")) if person.user.is_active
+    ]
+    assert len(active) == 1
+
+
+async def test_a_one_time_link_is_shown_once_and_opens_the_account(office):
+    ann = await office.find("ann")
+    async with office.browser("root") as browser:
+        sent = await browser.submit(f"{ann.path}/login-link", "person_login_link")
+        link = sent.text.split('once__value">')[1].split("<")[0]
+        assert "no-store" in sent.headers["Cache-Control"]
+        assert link not in (await browser.get(ann.path)).text
+    async with office.site.client() as stranger:
+        assert (await stranger.get("/user/login-link/" + link.rpartition("/")[2])).status_code == 200
+
+
+@pytest.mark.story("2.6")
+async def test_roles_are_given_to_people_and_lose_their_rights_with_their_role(office):
+    ann = await office.find("ann")
+    async with office.browser("root") as browser:
+        sent = await browser.submit("/admin/people/roles", "role", name="Author")
+        assert sent.headers["Location"] == "/admin/people/roles"
+        taken = await browser.submit("/admin/people/roles", "role", name="AUTHOR")
+        assert "There is a role “AUTHOR” already." in taken.text
+        await browser.submit(
+            "/admin/people/bulk",
+            "people_bulk",
+            action="add_role",
+            item=[str(ann.id)],
+            role_id=office.roles["editor"],
+        )
+        assert (await load_actor(office.site.web, ann.id)).may("access content overview")
+        editor = office.roles["editor"]
+        asked = await browser.get(f"/admin/people/roles/{editor}/delete")
+        assert "2 people lose what only it allowed them." in asked.text
+        sent = await browser.submit(f"/admin/people/roles/{editor}/delete", "role_delete")
+        assert "was deleted" in (await browser.get("/admin/people/roles")).text
+        assert not (await load_actor(office.site.web, ann.id)).may("access content overview")
+        for seeded in ("anonymous user", "authenticated user"):
+            for path, form in (("", "role"), ("/delete", "role_delete")):
+                sent = await browser.submit(
+                    f"/admin/people/roles/{office.roles[seeded]}{path}", form, name="mine"
+                )
+                assert sent.status_code == 403
+    async with office.browser("kit") as browser:
+        sent = await browser.submit(f"/admin/people/roles/{office.roles['manager']}/delete", "role_delete")
+        assert sent.status_code == 403

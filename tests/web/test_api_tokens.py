@@ -1,0 +1,121 @@
+"""API tokens: made by people for themselves, limited to what was ticked, in the request and in what follows from it."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from kernel.batch.delete_items import DELETE_ITEMS
+from kernel.context import Context
+from kernel.ids import uuid7
+from kernel.jobs import SAVE_ITEM, SaveItem
+from kernel.ledger.submit import submit_job
+from kernel.ledger.wait import wait_for_job
+from kernel.user.load import load_actor
+from kernel.user.store import list_api_tokens
+from tests.web.people_site import AdminSite, read_text
+
+
+@pytest.fixture
+async def office(site):
+    return await AdminSite.open(site)
+
+
+def read_token(html):
+    return re.search(r"trovato_[0-9A-Za-z]{43}", html)[0]
+
+
+async def list_tokens(office, name):
+    async with office.site.worker.db.acquire() as conn:
+        return await list_api_tokens(conn, office.users[name].id)
+
+
+async def test_a_token_is_made_shown_once_used_and_revoked(office):
+    async with office.browser("ed") as browser:
+        sent = await browser.submit(
+            "/user/tokens",
+            "api_token",
+            label="Nightly import",
+            days="90",
+            reach="chosen",
+            scope=["access content", "access content overview"],
+        )
+        token = read_token(sent.text)
+        assert token not in (await browser.get("/user/tokens")).text
+        (kept,) = await list_tokens(office, "ed")
+        assert kept.scope == ["access content", "access content overview"]
+        assert timedelta(89) < kept.expires - datetime.now(UTC) < timedelta(91)
+        for wrong in ({"reach": "chosen"}, {"reach": "chosen", "scope": ["administer users"]}):
+            refused = await browser.submit("/user/tokens", "api_token", label="x", days="90", **wrong)
+            assert refused.status_code == 422
+        async with office.site.client(token=token) as program:
+            assert (await program.get("/admin/content")).status_code == 200
+            assert (await program.get("/user/tokens")).status_code == 403
+        used = await wait_for_use(office, "ed")
+        assert (used.minute, used.second) == (0, 0)
+        sent = await browser.submit("/user/tokens/revoke", "api_token_revoke", token=str(kept.id))
+        assert sent.headers["Location"] == "/user/tokens"
+    async with office.site.client(token=token) as program:
+        assert (await program.get("/admin/content")).status_code == 401
+
+
+async def wait_for_use(office, name):
+    """A worker notes it after the answer."""
+    for _ in range(500):
+        (token,) = await list_tokens(office, name)
+        if token.last_used is not None:
+            return token.last_used
+    pytest.fail("the use of the token was not noted")
+
+
+async def test_a_token_of_an_administrator_may_no_more_than_was_ticked_also_in_a_batch(office):
+    root = await load_actor(office.site.web, office.users["root"].id)
+    payload = SaveItem(uuid7(), "page", "Safe from tokens", {})
+    job_id = await submit_job(office.site.web.ledger, Context(actor=root), SAVE_ITEM, payload)
+    await wait_for_job(office.site.web.ledger, job_id, 5)
+    async with office.browser("root") as browser:
+        sent = await browser.submit(
+            "/user/tokens",
+            "api_token",
+            label="Looks only",
+            days="7",
+            reach="chosen",
+            scope=["access content", "access content overview"],
+        )
+        token = read_token(sent.text)
+    async with office.site.client(token=token) as program:
+        assert (await program.get("/admin/people")).status_code == 403
+        started = await program.post("/admin/content/bulk", json={"action": "delete", "filter": {}})
+        assert started.status_code == 202, started.text
+        job_id = started.json()["batch"]["id"]
+    async with office.site.worker.db.acquire() as conn:
+        scope = await conn.fetchval("SELECT scope FROM job WHERE kind = 'run_batch'")
+    assert scope == ["access content", "access content overview"]
+    job = await wait_for_job(office.site.web.ledger, job_id, 5)
+    assert (job.result["refused"], job.result["done"]) == (1, 0)
+    assert DELETE_ITEMS.name == "delete_items"
+
+
+async def test_only_administrators_make_tokens_of_others_and_who_may_not_use_them_makes_none(office):
+    ed, ann = await office.find("ed"), await office.find("ann")
+    async with office.browser("root") as browser:
+        sent = await browser.submit(
+            f"{ed.path}/tokens", "api_token", label="For Ed", days="7", reach="everything"
+        )
+        token = read_token(sent.text)
+        assert "For Ed" in read_text((await browser.get(f"{ed.path}/tokens")).text)
+    async with office.browser("ann") as browser:
+        assert "New token" not in (await browser.get("/user/tokens")).text
+        sent = await browser.submit("/user/tokens", "api_token", label="x", days="7", reach="everything")
+        assert sent.status_code == 403
+        (kept,) = await list_tokens(office, "ed")
+        await browser.submit("/user/tokens/revoke", "api_token_revoke", token=str(kept.id))
+        assert await list_tokens(office, "ed") == [kept]
+        assert ann.user.timezone == "UTC"
+        saved = await browser.submit("/user", "account", timezone="Europe/Rome")
+        assert saved.headers["Location"] == "/user"
+        assert (await office.find("ann")).user.timezone == "Europe/Rome"
+        wrong = await browser.submit("/user", "account", timezone="Mars/North")
+        assert wrong.status_code == 422
+    async with office.site.client(token=token) as program:
+        assert (await program.get("/admin/content")).status_code == 200
