@@ -60,6 +60,48 @@ function watchConditions() {
   }
 }
 
+// A question that has a page of its own is asked in a dialog over this one; where that fails, its page is shown.
+function watchDialogs() {
+  for (const link of find("dialog")) {
+    link.addEventListener("click", async (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      const page = await fetch(link.href, { headers: { Accept: "text/html" } }).catch(() => null);
+      if (!page?.ok) return void location.assign(link.href);
+      const work = new DOMParser().parseFromString(await page.text(), "text/html").querySelector(".work");
+      if (!work) return void location.assign(link.href);
+      const dialog = document.createElement("dialog");
+      dialog.className = "dialog";
+      work.querySelector(".crumbs")?.parentElement.remove();
+      const title = work.querySelector(".head__title");
+      title.id = "dialog-title";
+      dialog.setAttribute("aria-labelledby", title.id);
+      dialog.append(...work.children);
+      dialog.addEventListener("click", (click) => {
+        if (!click.target.closest(".button--quiet")) return;
+        click.preventDefault();
+        dialog.close();
+      });
+      dialog.addEventListener("close", () => { dialog.remove(); link.focus(); });
+      document.body.append(dialog);
+      dialog.showModal();
+    });
+  }
+}
+
+// What was read can be put away.
+function watchMessages() {
+  for (const message of document.querySelectorAll(".message")) {
+    const close = document.createElement("button");
+    close.type = "button";
+    close.className = "message__close";
+    close.setAttribute("aria-label", "Dismiss");
+    close.textContent = "\u00d7";
+    close.addEventListener("click", () => message.remove());
+    message.append(close);
+  }
+}
+
 // Pressing a button twice sends once; leaving a changed item asks first.
 function watchForms() {
   const sent = new WeakSet();
@@ -109,5 +151,7 @@ showLocalTimes();
 showFirstProblem();
 showCurrentPlace();
 watchConditions();
+watchDialogs();
+watchMessages();
 watchForms();
 watchFiles();

@@ -26,6 +26,7 @@ from tests.kernel.render.mail_samples import make_mail_pages
 from tests.kernel.render.plugin_samples import make_plugin_pages
 from web.bulk import ACTIONS, Choice, build_confirm_form
 from web.content_filter import ContentFilter
+from web.routes.admin.style import COLOURS, ICONS, PROBLEMS, Pages, build_example_form
 from web.transfer_forms import build_export_form, build_import_form
 from web.why import Reason, Why
 
@@ -435,6 +436,10 @@ def make_form_pages(renderer):
         "admin/import.html",
         {**moving, "is_live": False, **form(import_form, problems=broken)},
     )
+    example = {**common("Style"), "colours": COLOURS, "icons": ICONS, "pages": Pages(), "confirm": ""}
+    example |= form(build_example_form(), problems=PROBLEMS)
+    yield "style", "admin/style.html", example
+    yield "style_confirm", "admin/style_confirm.html", {**example, "confirm": example["form"]}
     yield "export", "admin/export.html", {**moving, "is_live": True, **form(build_export_form(labels))}
     yield "item_delete", "item_delete.html", {**delete, **form(build_item_delete_form(item))}
     enter |= {"may_register": False}
