@@ -32,13 +32,13 @@ class Mailbox:
         self.envelopes = []
         self.answers = {}
 
-    async def handle_RCPT(self, _server, _session, envelope, address, options):
+    async def handle_RCPT(self, _server, _session, envelope, address, options):  # noqa: N802  # the name that the server looks for
         answer = self.answers.get(address, "250 OK")
         if answer.startswith("250"):
             envelope.rcpt_tos.append(address)
         return answer
 
-    async def handle_DATA(self, _server, session, envelope):
+    async def handle_DATA(self, _server, session, envelope):  # noqa: N802  # as above
         envelope.was_encrypted = session.ssl is not None
         self.envelopes.append(envelope)
         return "250 taken"
@@ -55,7 +55,7 @@ def find_free_port():
 
 
 @asynccontextmanager
-async def serve_smtp(*, tls=False):
+async def serve_smtp(*, tls=False, port=None):
     """The mailbox and the port; with TLS nothing is taken before STARTTLS and a login."""
     mailbox = Mailbox()
     options = {}
@@ -68,7 +68,7 @@ async def serve_smtp(*, tls=False):
             "authenticator": check_login,
             "auth_required": True,
         }
-    port = find_free_port()
+    port = port or find_free_port()
     server = Controller(mailbox, hostname="127.0.0.1", port=port, **options)
     server.start()
     try:
@@ -82,7 +82,7 @@ def with_server(config):
     """The site's configuration with a mail server at that port."""
 
     def make(port, **options):
-        server = SmtpServer("127.0.0.1", port, **{"tls": "none", **options})
+        server = SmtpServer(**{"host": "127.0.0.1", "port": port, "tls": "none", **options})
         return replace(config, site_url="https://example.org", mail=MailConfig(server, SENDER))
 
     return make
@@ -98,8 +98,9 @@ async def open_post(config, renderer):
 class Post:
     def __init__(self, rt):
         self.rt = rt
+        self.ctx = Context()
         work = {kind.name: (kind, partial(handler, rt)) for kind, handler in HANDLERS.items()}
-        self._attempts = Attempts(rt.ledger, work)
+        self.attempts = Attempts(rt.ledger, work)
 
     async def do(self, kind, payload, actor=None):
         """Submit it, make one attempt at it and at whatever follows; the job itself."""
@@ -113,7 +114,7 @@ class Post:
         """One attempt at each job that is due, until none is."""
         while ids := await self.list_due():
             for job_id in ids:
-                await self._attempts.make(job_id)
+                await self.attempts.make(job_id)
 
     async def list_due(self):
         async with self.rt.db.acquire() as conn:
