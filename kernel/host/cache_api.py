@@ -12,7 +12,8 @@ import orjson
 from kernel.errors import Unavailable
 from kernel.names import is_machine_name
 from kernel.sandbox.host import HostError, HostFunction
-from kernel.shared.cache import Cache, Corner, stage_key
+from kernel.shared.cache import Cache, stage_key
+from kernel.shared.corner import Corner
 from kernel.tap.effects import Wishes
 from kernel.tap.fragment import Fragments, Variance
 from kernel.tap.scope import PluginState

@@ -32,6 +32,7 @@ from kernel.names import LIVE
 from kernel.shared.bus import CONNECTED, Bus
 from kernel.shared.cache_scripts import DROP, DROP_TOPIC, GET, POLL, PUT, STATE_KEY
 from kernel.shared.connection import AWAY, Script, Shared, unavailable
+from kernel.shared.corner import Corner
 from kernel.shared.drops import Drops, short_name, short_names
 from kernel.shared.local import LocalTier
 
@@ -75,16 +76,6 @@ class NewEntry:
     value: bytes
     tags: Collection[str]
     ttl_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Corner:
-    """A part of the tier in Redis that may hold so much and no more: what was put there first goes first. What is not
-    valid any more counts until it goes."""
-
-    name: str
-    max_entries: int
-    max_bytes: int
 
 
 def stage_key(stage_id: str, key: str) -> str:

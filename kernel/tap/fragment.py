@@ -17,7 +17,8 @@ import orjson
 from kernel.context import Context
 from kernel.log import get_logger
 from kernel.names import ACCESS_CONTENT, FRAGMENTS_TAG, item_tag
-from kernel.shared.cache import MAX_TAGS, Cache, Corner, NewEntry, SharedEntry
+from kernel.shared.cache import MAX_TAGS, Cache, NewEntry, SharedEntry
+from kernel.shared.corner import Corner
 from kernel.shared.drops import short_name, short_names
 from kernel.tap.catalogue import Tap
 from kernel.tap.handle import ItemData

@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from kernel.shared.cache import DROP_CHUNK, MAX_LISTED, MAX_TAGS, Built, Corner, NewEntry, stage_key
+from kernel.shared.cache import DROP_CHUNK, MAX_LISTED, MAX_TAGS, Built, NewEntry, stage_key
 from kernel.shared.cache_scripts import STATE_KEY
+from kernel.shared.corner import Corner
 
 
 async def test_what_one_process_puts_another_gets(open_process):
