@@ -8,12 +8,14 @@ from kernel.context import Actor
 from kernel.item.access import Operation, Step, Verdict, is_granted, weigh
 from kernel.item.model import Item
 from kernel.names import EVERYTHING
+from kernel.tap.answers import NEUTRAL
 from kernel.tap.catalogue import ITEM_ACCESS
 from kernel.tap.dispatch import dispatch
 from kernel.tap.record import Record
 from kernel.tap.registry import TapRegistry
 from kernel.tap.scope import TapScope
 
+_VIEW_FIRST: Final = Step(NEUTRAL, "Only who may view an item may do more to it, so that is decided first.")
 _FAILED: Final = "a plugin that decides about access failed"
 
 
@@ -38,7 +40,9 @@ async def decide_access(scope: TapScope, items: Sequence[Item], operation: Opera
         seen = [item for item, view in zip(items, views, strict=True) if view.is_allowed]
         await _ask_plugins(scope, seen, operation)
         return [
-            _find(scope, item, operation) if view.is_allowed else view
+            _find(scope, item, operation)
+            if view.is_allowed
+            else Decision((_VIEW_FIRST, *view.steps), view.record)
             for item, view in zip(items, views, strict=True)
         ]
     await _ask_plugins(scope, items, operation)

@@ -1,7 +1,6 @@
 """Decisions about access: how answers are weighed, how often plugins are asked, and what a failure means."""
 
 from dataclasses import replace
-from itertools import product
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from kernel.context import Actor, Context
 from kernel.item.access import Verdict, is_granted, may_by_role, weigh
 from kernel.item.decide import decide_access, list_allowed
-from kernel.item.explain import explain_access
 from kernel.names import EVERYTHING
 from kernel.plugin.model import PluginSet
 from kernel.tap.registry import TapOptions, TapPlugin, TapRegistry
@@ -157,44 +155,23 @@ async def test_what_a_decision_depends_on_is_known(workshop):
         assert decision.record.permissions == {EVERYTHING: True}
 
 
-async def test_a_decision_is_explained_step_by_step(workshop):
+async def test_a_decision_has_its_steps_and_tells_what_else_would_have_decided(workshop):
     probe = await workshop.load("probe", item_access=OPTIONS)
     async with open_scope(probe) as scope:
-        told = await explain_access(scope, make_item("deny-edit", author=False), "edit")
-        assert not told.is_allowed
-        assert [(one.operation, one.step.plugin, one.step.says, one.decides) for one in told.steps] == [
-            ("view", "probe", "neutral", False),
-            ("view", "", "grant", False),
-            ("edit", "probe", "deny", True),
-            ("edit", "", "neutral", False),
-            ("edit", "", "neutral", False),
-            ("edit", "", "deny", False),
+        (denied,) = await decide_access(scope, [make_item("deny-edit", author=False)], "edit")
+        assert [(step.plugin, step.says) for step in denied.steps] == [
+            ("probe", "deny"),
+            ("", "neutral"),
+            ("", "neutral"),
+            ("", "deny"),
         ]
-        hidden = await explain_access(scope, make_item("deny-view"), "delete")
-        assert [one.step.reason for one in hidden.steps if one.decides] == ["It denies this."]
-        assert {one.operation for one in hidden.steps} == {"view"}
-
-
-async def test_every_explanation_ends_as_the_decision_does(workshop):
-    probe = await workshop.load("probe", item_access=OPTIONS)
-    rights = [
-        "access content",
-        "view unpublished content",
-        "edit own page content",
-        "delete any page content",
-    ]
-    for chosen in product([False, True], repeat=len(rights)):
-        actor = replace(
-            READER, permissions=frozenset(r for r, has in zip(rights, chosen, strict=True) if has)
-        )
-        async with open_scope(probe, actor=actor) as scope:
-            for title in ("x", "draft", "draft grant-view", "deny-view", "grant-edit"):
-                for operation in ("view", "edit", "delete"):
-                    item = make_item(title)
-                    told = await explain_access(scope, item, operation)
-                    assert told.is_allowed is bool(await titles(scope, [item], operation))
-                    (end,) = [one for one in told.steps if one.decides]
-                    assert (end.step.says == "grant") is told.is_allowed
+        (hidden,) = await decide_access(scope, [make_item("deny-view")], "delete")
+        assert [(step.plugin, step.says) for step in hidden.steps] == [
+            ("", "neutral"),
+            ("probe", "deny"),
+            ("", "grant"),
+        ]
+        assert "decided first" in hidden.steps[0].reason
 
 
 async def test_where_no_plugin_decides_nobody_is_asked():
