@@ -1,8 +1,7 @@
-"""A forgotten password, a new account and another address, from the first form to the last, in a site without a mail server."""
+"""A forgotten password, a new account and another address, from the first form to the last; mails are kept."""
 
 import asyncio
 import re
-from dataclasses import replace
 
 import pytest
 
@@ -65,7 +64,10 @@ async def test_a_forgotten_password_is_replaced_by_a_mailed_link_once(site):
         path = find_path(mail, site.config)
         shown = await browser.get(path)
         assert (shown.status_code, "For Ada." in shown.text) == (200, True)
-        assert (shown.headers["Cache-Control"], shown.headers["Referrer-Policy"]) == ("no-store", "no-referrer")
+        assert (shown.headers["Cache-Control"], shown.headers["Referrer-Policy"]) == (
+            "no-store",
+            "no-referrer",
+        )
         short = await send(browser, path, password="short", again="short")
         assert short.status_code == 422
         done = await send(browser, path, password=NEW, again=NEW)
@@ -81,3 +83,96 @@ async def test_a_forgotten_password_is_replaced_by_a_mailed_link_once(site):
         row = await conn.fetchrow("SELECT pass FROM users WHERE id = $1", person.id)
         assert row["pass"].startswith("$argon2id$")
         assert await conn.fetchval("SELECT count(*) FROM mailed_link") == 0
+
+
+async def test_a_parallel_use_of_one_link_has_one_winner(site):
+    await make_person(site)
+    async with site.client() as first, site.client() as second:
+        await send(first, "/user/password-reset", who="Ada")
+        path = find_path((await read_mails(site, 1))[0], site.config)
+        answers = await asyncio.gather(
+            send(first, path, password=NEW, again=NEW),
+            send(second, path, password=OLD + "!", again=OLD + "!"),
+        )
+        assert sorted(answer.status_code for answer in answers) in ([303, 404], [303, 409])
+
+
+async def test_a_stranger_registers_and_is_let_in(site):
+    boss = await make_person(site, "boss", "boss@example.org", is_admin=True)
+    session = await site.log_in(boss)
+    async with site.client() as stranger, site.client(cookie=session.id) as admin:
+        assert (await stranger.get("/user/register")).status_code == 404
+        assert "/user/register" not in (await stranger.get("/user/login")).text
+        page = await admin.get("/admin/people/registration")
+        assert "Nobody waits" in page.text
+        await send(admin, "/admin/people/registration", mode="approval")
+        assert "/user/register" in (await stranger.get("/user/login")).text
+        sent = {"name": "boss", "mail": "new", "password": "short", "again": "short"}
+        wrong = await send(stranger, "/user/register", **sent)
+        assert wrong.status_code == 422
+        assert "The username boss is taken." in wrong.text
+        assert "is no e-mail address" in wrong.text
+        sent = {"name": "Bruna", "password": NEW, "again": NEW}
+        answers = [
+            await send(stranger, "/user/register", **sent, mail=mail)
+            for mail in ("bruna@Example.org", "BOSS@example.org")
+        ]
+        # Nobody but its owner learns that an address is taken.
+        assert [(a.status_code, a.headers["Location"]) for a in answers] == [(303, "/user/check-mail")] * 2
+        assert (await read_mails(site, 1, "boss@example.org"))[0].kind == "address_taken"
+        path = find_path((await read_mails(site, 1, "bruna@example.org"))[0], site.config)
+        assert "You will be Bruna." in (await stranger.get(path)).text
+        # Who reads the mailbox and did not register does not know the password.
+        refused = await send(stranger, path, password="not the one")
+        assert refused.status_code == 422
+        assert (
+            "An administrator looks at your registration." in (await send(stranger, path, password=NEW)).text
+        )
+        assert (await stranger.get(path)).status_code == 404
+        early = await send(stranger, "/user/login", name="Bruna", password=NEW, destination="/")
+        assert early.status_code == 401
+        waiting = (await admin.get("/admin/people/registration")).text
+        assert "bruna@example.org" in waiting
+        token = build_form_token(session, "registration_decide")
+        person = re.search(r'name="person" value="([\w-]+)"', waiting)[1]
+        decision = {"form_token": token, "person": person, "decision": "approve"}
+        assert (await admin.post("/admin/people/registration/decide", data=decision)).status_code == 303
+        again = await admin.post("/admin/people/registration/decide", data=decision)
+        assert again.status_code == 409
+        entered = await send(stranger, "/user/login", name="Bruna", password=NEW, destination="/")
+        assert entered.status_code == 303
+        assert (await stranger.get("/admin/people/registration")).status_code == 403
+
+
+async def test_an_address_is_changed_by_its_owner_and_the_log_shows_the_mails(site):
+    boss = await make_person(site, "boss", "boss@example.org", is_admin=True)
+    session = await site.log_in(boss)
+    async with site.client() as elsewhere, site.client(cookie=session.id) as browser:
+        wrong = await send(browser, "/user/mail", mail="new@example.org", current="not the one")
+        assert (wrong.status_code, "This is not your current password." in wrong.text) == (422, True)
+        assert (await send(browser, "/user/mail", mail="boss@EXAMPLE.org", current=OLD)).status_code == 422
+        asked = await send(browser, "/user/mail", mail="new@example.org", current=OLD)
+        assert asked.headers["Location"] == "/user/check-mail"
+        await read_mails(site, 1, "boss@example.org")
+        path = find_path((await read_mails(site, 1, "new@example.org"))[0], site.config)
+        # Who is not logged in gets a page that needs no session and gives none, then the login.
+        outside = await elsewhere.get(path)
+        assert (outside.status_code, "Set-Cookie" in outside.headers) == (200, False)
+        assert f'href="{path}?here=1"' in outside.text
+        asked = await elsewhere.get(f"{path}?here=1")
+        assert asked.headers["Location"].startswith("/user/login?destination=/user/mail/")
+        assert (await send(browser, path)).headers["Location"] == "/user/mail"
+        assert "Your address is new@example.org." in (await browser.get("/user/mail")).text
+        assert (await browser.get(path)).status_code == 404
+
+        log = await browser.get("/admin/mail")
+        assert "Mails are kept and not sent" in log.text
+        assert f'<a href="{site.config.public_url}{path}">' in log.text
+        assert "no-store" in log.headers["Cache-Control"]
+        assert "No mail here" in (await browser.get("/admin/mail?status=sent")).text
+        assert (await browser.get("/admin/mail?status=lost")).status_code == 400
+        assert (await browser.get("/admin/mail?before=x")).status_code == 400
+        editor = await site.log_in(await make_person(site, "editor", None))
+        async with site.client(cookie=editor.id) as other:
+            assert (await other.get("/admin/mail")).status_code == 403
+            assert (await other.get(path)).status_code == 404
