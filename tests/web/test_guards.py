@@ -18,6 +18,9 @@ EXAMPLES = {
     "token": "x" * 43,
     "key": "a-key-that-is-wrong",
     "name": "blog",
+    "person_id": "01936e3b-4f5a-7000-8000-000000000001",
+    "role_id": "01936e3b-4f5a-7000-8000-000000000001",
+    "format_name": "csv",
 }
 
 
@@ -73,15 +76,17 @@ async def test_no_changing_route_accepts_a_form_without_its_token(site):
                 {"json": {"title": "x"}},
             ):
                 answer = await browser.post(path, **sent)
-                # An edit form of an item that does not exist cannot be shown again.
-                assert answer.status_code in ({403, 404} if "item_id" in rule.rule else {403}), (path, sent)
+                # An edit form of an item or a person that does not exist cannot be shown again.
+                may_be_gone = "item_id" in rule.rule or "person_id" in rule.rule
+                assert answer.status_code in ({403, 404} if may_be_gone else {403}), (path, sent)
                 tried += 1
     assert tried >= 3 * 7
     async with site.worker.db.acquire() as conn:
         assert await conn.fetchval("SELECT count(*) FROM job") == 0
 
 
-async def test_a_token_of_one_form_or_session_does_not_open_another(site):
+@pytest.mark.story("9.6")
+async def test_a_token_of_one_form_or_session_does_not_open_another(site, capsys):
     first = await site.log_in(await site.make_user("ada", is_admin=True))
     second = await site.log_in(await site.make_user("bob", is_admin=True))
     async with site.client(cookie=first.id) as browser:
@@ -91,6 +96,9 @@ async def test_a_token_of_one_form_or_session_does_not_open_another(site):
             assert 'value="Kept words"' in refused.text
             right = read_token(refused.text, "item-form")
             assert right == build_form_token(first, "item_form")
+    logged = [line for line in capsys.readouterr().out.splitlines() if "perhaps a forged request" in line]
+    assert len(logged) == 2
+    assert all("path=/item/add/page" in line for line in logged)
 
 
 def read_token(html, form):

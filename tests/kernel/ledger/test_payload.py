@@ -42,6 +42,18 @@ from kernel.mail_jobs import (
     SendMail,
     SetRegistration,
 )
+from kernel.person_jobs import (
+    ChangePeople,
+    ChangeRole,
+    DeleteApiToken,
+    NoteTokenUse,
+    PermissionGrant,
+    SaveAccount,
+    SaveApiToken,
+    SavePerson,
+    SetPermissions,
+)
+from kernel.site_jobs import NoteLoginFailure, SetMaintenance, SetRateLimits
 
 texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
 numbers = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
@@ -65,6 +77,33 @@ PAYLOADS = {
         expected_revision_id=st.none() | ids,
     ),
     DeleteItem: st.builds(DeleteItem, ids, ids),
+    SavePerson: st.builds(
+        SavePerson,
+        ids,
+        texts,
+        texts,
+        st.none() | texts,
+        st.booleans(),
+        st.booleans(),
+        st.lists(ids, max_size=3),
+        st.none() | texts,
+    ),
+    SaveAccount: st.builds(SaveAccount, ids, texts),
+    ChangePeople: st.builds(
+        ChangePeople, st.sampled_from(["block", "add_role"]), st.lists(ids, max_size=3), st.none() | ids
+    ),
+    ChangeRole: st.builds(ChangeRole, st.sampled_from(["add", "rename", "delete"]), ids, texts),
+    SetPermissions: st.builds(
+        SetPermissions,
+        texts,
+        st.lists(st.builds(PermissionGrant, ids, texts), max_size=2),
+        st.lists(st.builds(PermissionGrant, ids, texts), max_size=2),
+    ),
+    SaveApiToken: st.builds(
+        SaveApiToken, ids, ids, texts, texts, times, st.none() | st.lists(texts, max_size=2)
+    ),
+    DeleteApiToken: st.builds(DeleteApiToken, ids, ids),
+    NoteTokenUse: st.builds(NoteTokenUse, ids, times),
     SetPluginSettings: st.builds(
         SetPluginSettings, texts, st.dictionaries(texts, st.none() | texts, max_size=3)
     ),
@@ -93,6 +132,9 @@ PAYLOADS = {
     IndexItem: st.builds(IndexItem, st.lists(ids, max_size=3)),
     RunItemTaps: st.builds(RunItemTaps, texts, st.lists(objects, max_size=3)),
     RecordLogin: st.builds(RecordLogin, ids, times),
+    NoteLoginFailure: st.builds(NoteLoginFailure, st.sampled_from(["refused", "locked"]), st.none() | ids),
+    SetRateLimits: st.builds(SetRateLimits, objects),
+    SetMaintenance: st.builds(SetMaintenance, st.booleans(), texts),
     RunCron: st.builds(RunCron, times, texts),
     NewCronKey: st.builds(NewCronKey),
     SetPassword: st.builds(SetPassword, ids, texts),

@@ -22,7 +22,9 @@ from kernel.item_type.model import FieldDefinition, ItemType
 from kernel.render.tree import render_tree
 from kernel.shared.session import Session
 from kernel.stage.model import LIVE_STAGE, Stage
+from tests.kernel.render.entry_samples import make_entry_pages
 from tests.kernel.render.mail_samples import make_mail_pages
+from tests.kernel.render.people_samples import make_people_pages
 from tests.kernel.render.plugin_samples import make_plugin_pages
 from web.bulk import ACTIONS, Choice, build_confirm_form
 from web.content_filter import ContentFilter
@@ -257,6 +259,8 @@ def make_pages(renderer):
     yield from make_cron_pages()
     yield from make_plugin_pages(common)
     yield from make_form_pages(renderer)
+    yield from make_people_pages(renderer, SESSION, common)
+    yield from make_entry_pages(renderer, SESSION, common)
     yield from make_mail_pages(renderer, SESSION, common)
     yield from make_job_pages()
     yield from make_batch_pages()

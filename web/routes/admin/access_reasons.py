@@ -49,7 +49,7 @@ async def show_reasons() -> Response:
         else:
             roles = await list_counted_roles(await visit.conn())
             steps = explain_permission(person, roles, asked["permission"])
-            answer = _describe(steps, f"do what “{asked['permission']}” allows")
+            answer = describe_steps(steps, f"do what “{asked['permission']}” allows")
     elif asked["item"] and not problems:
         answer = await _answer_item(visit, person, asked, problems)
     return await show_page(
@@ -93,7 +93,7 @@ async def _answer_item(
         return None
     operation = cast("Operation", asked["operation"])
     decision = await explain_item(visit.rt, visit.ctx, person, item, operation)
-    return _describe(decision.steps, f"{operation} “{item.title}”")
+    return describe_steps(decision.steps, f"{operation} “{item.title}”")
 
 
 async def _find_item(visit: Visit, text: str) -> Item | None:
@@ -105,7 +105,7 @@ async def _find_item(visit: Visit, text: str) -> Item | None:
     return item
 
 
-def _describe(steps: Sequence[Step], what: str) -> dict[str, Any]:
+def describe_steps(steps: Sequence[Step], what: str) -> dict[str, Any]:
     """`is_behind` are the steps after the one that decided."""
     rows, is_behind = [], False
     is_allowed_to = False

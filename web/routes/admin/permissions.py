@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from quart import Blueprint, Response, request
 
-from kernel.errors import NotFound, StaleForm
+from kernel.errors import BadInput, NotFound, StaleForm
 from kernel.names import has_forbidden_text
 from kernel.people.grants import PERMISSIONS_PATH, Change, digest_grants, read_grants
 from kernel.people.permission import (
@@ -54,7 +54,10 @@ async def show_permissions() -> Response:
 async def _redisplay(submitted: Submitted, stale: StaleForm) -> Response:
     """With what was ticked, to be sent again."""
     visit = current_visit()
-    wanted = read_matrix(submitted, await list_permissions(visit.rt, visit.ctx))
+    try:
+        wanted = read_matrix(submitted, await list_permissions(visit.rt, visit.ctx))
+    except BadInput:
+        raise stale from None
     return await _show_matrix(visit, wanted.changes, message=stale.message, status=stale.status)
 
 
