@@ -297,9 +297,6 @@ NOTE_PLUGIN_FAILURES: Final = JobKind(
 JOB_KINDS: Final = {
     kind.name: kind
     for kind in (
-        SET_RATE_LIMITS,
-        SET_MAINTENANCE,
-        NOTE_LOGIN_FAILURE,
         SAVE_ITEM,
         DELETE_ITEM,
         INDEX_ITEM,
@@ -335,5 +332,8 @@ JOB_KINDS: Final = {
         SAVE_API_TOKEN,
         DELETE_API_TOKEN,
         NOTE_TOKEN_USE,
+        NOTE_LOGIN_FAILURE,
+        SET_RATE_LIMITS,
+        SET_MAINTENANCE,
     )
 }

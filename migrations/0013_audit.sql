@@ -2,7 +2,7 @@
 -- afterwards: addresses are taken out of old rows, and rows that are older still are deleted.
 CREATE TABLE audit_event (
     id              uuid PRIMARY KEY,
-    at              timestamptz NOT NULL DEFAULT now(),
+    at              timestamptz NOT NULL DEFAULT clock_timestamp(),
     actor_id        uuid NOT NULL,
     actor_name      text NOT NULL DEFAULT '',      -- as it was; the account may be gone or have another name
     action          text NOT NULL,

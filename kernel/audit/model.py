@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 # Lets somebody read the log, in which addresses of people stand too.
-VIEW_AUDIT: Final = "view audit log"
+VIEW_AUDIT: Final = "administer audit log"
 LABEL_MAX: Final = 300
 ID_MAX: Final = 200
 
@@ -54,11 +54,12 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which events to list: with an empty or absent value, all. `subject` is an id, or a part of a label."""
+    """Which events to list: with an empty or absent value, all. `area` is the first half of an action, `subject` an id
+    or a part of a label."""
 
     action: str = ""
+    area: str = ""
     actor_id: UUID | None = None
-    subject_kind: str = ""
     subject: str = ""
     since: datetime | None = None
     until: datetime | None = None

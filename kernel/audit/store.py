@@ -13,7 +13,8 @@ COLUMNS: Final = ", ".join(field.name for field in fields(Event))
 
 
 async def insert_events(conn: Connection, origin: Origin, entries: Sequence[Entry]) -> None:
-    """In the transaction of the change that they tell of."""
+    """In the transaction of the change that they tell of. An account or a role without a label gets its name as it is
+    now."""
     if not entries:
         return
     await conn.execute(
@@ -21,7 +22,11 @@ async def insert_events(conn: Connection, origin: Origin, entries: Sequence[Entr
         INSERT INTO audit_event (id, actor_id, actor_name, action, subject_kind, subject_id, subject_label, details,
                                  request_id, client_address, job_id)
         SELECT id, $1, coalesce((SELECT name FROM users WHERE users.id = $1), ''), action, subject_kind, subject_id,
-            subject_label, details, $2, $3, $4
+            CASE WHEN subject_label <> '' THEN subject_label ELSE coalesce(CASE subject_kind
+                WHEN 'account' THEN (SELECT name FROM users WHERE users.id = nullif(subject_id, '')::uuid)
+                WHEN 'role' THEN (SELECT name FROM role WHERE role.id = nullif(subject_id, '')::uuid)
+            END, '') END,
+            details, $2, $3, $4
         FROM unnest($5::uuid[], $6::text[], $7::text[], $8::text[], $9::text[], $10::jsonb[])
             AS entry (id, action, subject_kind, subject_id, subject_label, details)
         """,
@@ -45,7 +50,7 @@ async def list_events(conn: Connection, wanted: Wanted, after: Place | None, lim
         SELECT {COLUMNS} FROM audit_event
         WHERE ($1 = '' OR action = $1)
             AND ($2::uuid IS NULL OR actor_id = $2)
-            AND ($3 = '' OR subject_kind = $3)
+            AND ($3 = '' OR starts_with(action, $3 || '.'))
             AND ($4 = '' OR subject_id = $4 OR position(lower($4) IN lower(subject_label)) > 0)
             AND ($5::timestamptz IS NULL OR at >= $5)
             AND ($6::timestamptz IS NULL OR at < $6)
@@ -54,7 +59,7 @@ async def list_events(conn: Connection, wanted: Wanted, after: Place | None, lim
         """,  # noqa: S608  # the columns are a constant of this module
         wanted.action,
         wanted.actor_id,
-        wanted.subject_kind,
+        wanted.area,
         wanted.subject,
         wanted.since,
         wanted.until,
@@ -66,7 +71,7 @@ async def list_events(conn: Connection, wanted: Wanted, after: Place | None, lim
 
 
 async def list_known(conn: Connection) -> tuple[list[str], list[str]]:
-    """The actions and the kinds of subjects that stand in the log, by name: found by skipping along the index."""
+    """The actions that stand in the log, by name, and their areas: found by skipping along the index."""
     actions = await conn.fetch(
         """
         WITH RECURSIVE known AS (

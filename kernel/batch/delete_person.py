@@ -6,6 +6,7 @@ from typing import Final, Literal
 from uuid import UUID
 
 from kernel import clock
+from kernel.audit.model import Entry
 from kernel.batch.operation import Batch, Beginning, Operation, Slice
 from kernel.batch.store import (
     COUNTED_TO,
@@ -148,6 +149,8 @@ async def _complete(_rt: Runtime, batch: Batch, finish: Finish) -> None:
     await move_revisions(finish.conn, arguments.user_id, None)
     await delete_person(finish.conn, arguments.user_id)
     finish.drop_tags(user_tag(arguments.user_id), PAGES_TAG)
+    details = {"content": arguments.fate}
+    finish.audit(Entry("account.delete", "account", str(arguments.user_id), arguments.name, details))
 
 
 DELETE_PERSON: Final = Operation(

@@ -30,7 +30,7 @@ async def run_prune_jobs(rt: Runtime, turn: Turn) -> None:
     done_before = turn.now - timedelta(days=cron.keep_done_jobs_days)
     failed_before = turn.now - timedelta(days=cron.keep_failed_jobs_days)
 
-    await _remove_all(
+    await remove_all(
         turn,
         lambda conn: prune_jobs(conn, _SUCCEEDED, done_before, BATCH),
         lambda conn: prune_jobs(conn, _GAVE_UP, failed_before, BATCH),
@@ -39,12 +39,12 @@ async def run_prune_jobs(rt: Runtime, turn: Turn) -> None:
 
 async def run_prune_cron_runs(_rt: Runtime, turn: Turn) -> None:
     before = turn.now - KEEP_RUNS
-    await _remove_all(turn, lambda conn: prune_runs(conn, before, BATCH))
+    await remove_all(turn, lambda conn: prune_runs(conn, before, BATCH))
 
 
 async def run_delete_expired_tokens(_rt: Runtime, turn: Turn) -> None:
     now: datetime = turn.now
-    await _remove_all(turn, lambda conn: delete_expired_tokens(conn, now, BATCH))
+    await remove_all(turn, lambda conn: delete_expired_tokens(conn, now, BATCH))
 
 
 async def run_delete_unused_artefacts(_rt: Runtime, turn: Turn) -> None:
@@ -54,7 +54,7 @@ async def run_delete_unused_artefacts(_rt: Runtime, turn: Turn) -> None:
         step.finish(f"{number:,} removed" if number else "Nothing to remove")
 
 
-async def _remove_all(turn: Turn, *removals: Remove) -> None:
+async def remove_all(turn: Turn, *removals: Remove) -> None:
     """Step after step, until no removal finds a whole batch any more."""
     removed = 0
     left = list(removals)

@@ -11,6 +11,7 @@ from kernel.cron.prune import (
 from kernel.cron.schedule import DAY_S, HOUR_S, MINUTE_S, Schedule
 from kernel.cron.tap import list_tap_tasks
 from kernel.cron.task import Task
+from kernel.cron.watch import run_collect_refusals, run_prune_audit
 from kernel.runtime import Runtime
 
 TASKS: Final = (
@@ -45,6 +46,22 @@ TASKS: Final = (
         "once",
         120.0,
         run_delete_unused_artefacts,
+    ),
+    Task(
+        "collect_refusals",
+        "Take up whom the limits refused",
+        Schedule(10 * MINUTE_S, 2 * MINUTE_S),
+        "once",
+        120.0,
+        run_collect_refusals,
+    ),
+    Task(
+        "prune_audit",
+        "Forget addresses, and shorten the audit log",
+        Schedule(DAY_S, 3 * HOUR_S + 40 * MINUTE_S),
+        "once",
+        300.0,
+        run_prune_audit,
     ),
 )
 

@@ -1,6 +1,6 @@
 """Names the tallies of refused requests, which every process adds to and cron takes up."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import orjson
@@ -31,3 +31,10 @@ def read_refusal(field: str) -> tuple[str, str, str]:
         return OTHERS, OTHERS, ""
     door, who_kind, who = orjson.loads(field)
     return door, who_kind, who
+
+
+def list_stretches(since: datetime, now: datetime) -> list[datetime]:
+    """The beginnings of the stretches that are over, from the one of `since` on: as far back as tallies are kept."""
+    first = begin_of_stretch(max(since, now - timedelta(seconds=KEEP_S)))
+    number = int((begin_of_stretch(now) - first).total_seconds()) // STRETCH_S
+    return [first + timedelta(seconds=place * STRETCH_S) for place in range(number)]

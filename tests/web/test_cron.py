@@ -16,7 +16,10 @@ from kernel.shared.lock import Locks
 from kernel.user.store import assign_role, grant_permission, insert_role
 from tests.fixtures.cron import get_runs
 
-OWN_TASKS = {"prune_jobs", "prune_cron_runs", "delete_expired_tokens", "delete_unused_artefacts"}
+OWN_TASKS = {
+    *("prune_jobs", "prune_cron_runs", "delete_expired_tokens", "delete_unused_artefacts"),
+    *("collect_refusals", "prune_audit"),
+}
 
 
 @pytest.fixture
@@ -185,7 +188,7 @@ async def test_the_page_shows_tasks_with_their_next_run_and_last_result(site, ke
     session = await site.log_in(await site.make_user("ada", is_admin=True))
     async with site.client(cookie=session.id) as admin:
         fresh = (await admin.get("/admin/cron")).text
-        assert fresh.count("Has not run yet") == 4
+        assert fresh.count("Has not run yet") == 6
         await admin.post(f"/cron/{key}")
         page = (await admin.get("/admin/cron")).text
         assert page.count("Nothing to remove") == 4

@@ -54,6 +54,7 @@ from kernel.person_jobs import (
     SetPermissions,
 )
 from kernel.site_jobs import NoteLoginFailure, SetMaintenance, SetRateLimits
+from kernel.site_jobs import NoteLoginFailure, SetMaintenance, SetRateLimits
 
 texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
 numbers = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
@@ -132,6 +133,9 @@ PAYLOADS = {
     IndexItem: st.builds(IndexItem, st.lists(ids, max_size=3)),
     RunItemTaps: st.builds(RunItemTaps, texts, st.lists(objects, max_size=3)),
     RecordLogin: st.builds(RecordLogin, ids, times),
+    NoteLoginFailure: st.builds(NoteLoginFailure, st.sampled_from(["refused", "locked"]), st.none() | ids),
+    SetRateLimits: st.builds(SetRateLimits, objects),
+    SetMaintenance: st.builds(SetMaintenance, st.booleans(), texts),
     NoteLoginFailure: st.builds(NoteLoginFailure, st.sampled_from(["refused", "locked"]), st.none() | ids),
     SetRateLimits: st.builds(SetRateLimits, objects),
     SetMaintenance: st.builds(SetMaintenance, st.booleans(), texts),

@@ -1,0 +1,46 @@
+"""The tasks about people at the doors: refusals are taken up, addresses forgotten, old entries deleted."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from kernel.audit.store import forget_addresses, prune_events
+from kernel.cron.prune import BATCH, remove_all
+from kernel.cron.turn import Turn
+from kernel.rate_limit.store import prune_refusals, write_refusals
+from kernel.rate_limit.tally import STRETCH_S, list_stretches, name_tally, read_refusal
+from kernel.runtime import Runtime
+from kernel.shared.tally import Tallies
+
+KEEP_REFUSALS: Final = timedelta(days=7)
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
+
+
+async def run_collect_refusals(rt: Runtime, turn: Turn) -> None:
+    """From Redis, where each process counts, into the table. Raises Unavailable."""
+    tallies = Tallies(rt.shared)
+    # The last stretch that a run before this one took up may have had a latecomer.
+    since = turn.last_run - timedelta(seconds=2 * STRETCH_S) if turn.last_run else _EVER
+    stretches = [
+        (begin, await tallies.read([name_tally(begin)])) for begin in list_stretches(since, turn.now)
+    ]
+    refused = sum(sum(numbers.values()) for _, numbers in stretches)
+    addresses_before = turn.now - timedelta(days=rt.config.keep_addresses_days)
+    async with turn.step() as step:
+        for begin, numbers in stretches:
+            counted = [(*read_refusal(field), number) for field, number in numbers.items()]
+            await write_refusals(step.conn, begin, counted)
+        pruned = await prune_refusals(step.conn, turn.now - KEEP_REFUSALS, addresses_before, BATCH)
+        if refused or pruned:
+            step.finish(f"{refused:,} refused requests taken up, {pruned:,} old rows removed")
+        else:
+            step.finish("Nothing to take up")
+
+
+async def run_prune_audit(rt: Runtime, turn: Turn) -> None:
+    addresses_before = turn.now - timedelta(days=rt.config.keep_addresses_days)
+    before = turn.now - timedelta(days=rt.config.keep_audit_days)
+    await remove_all(
+        turn,
+        lambda conn: forget_addresses(conn, addresses_before, BATCH),
+        lambda conn: prune_events(conn, before, BATCH),
+    )
