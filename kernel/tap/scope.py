@@ -31,6 +31,8 @@ SHARED_KEYS_MAX: Final = 200
 # How long an answer is good that was made with the time: times are written to the minute, and nobody who wants to tell
 # seconds to a visitor lets a server do it.
 CLOCK_LIFE_S: Final = 60.0
+# By then an answer is on its way that was ready when the request ended; what is left is giving back its connection.
+LATER_S: Final = 0.01
 _CHANCE: Final = "it was made with random numbers"
 
 
@@ -228,7 +230,7 @@ class TapScope:
     ) -> None:
         for state in self._states.values():
             if self.closes_later:
-                asyncio.get_running_loop().call_soon(state.close)
+                asyncio.get_running_loop().call_later(LATER_S, state.close)
             else:
                 state.close()
         self._states.clear()

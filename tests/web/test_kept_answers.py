@@ -1,5 +1,6 @@
 """Pages made of plugins' answers: no instance is taken for those that are kept, and pages last as long as these."""
 
+import asyncio
 import json
 from dataclasses import replace
 from html import unescape
@@ -204,3 +205,47 @@ async def test_nobody_else_is_told_why(curious_site):
     async with curious_site.client(cookie=ada) as reader, curious_site.client() as stranger:
         for client in (reader, stranger):
             assert "What is kept of this page" not in (await client.get(f"{path}?why=1")).text
+
+
+def count_leased(metrics):
+    metrics.refresh()
+    (leased,) = [
+        sample.value
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if sample.name == "trovato_wasm_instances" and sample.labels["state"] == "leased"
+    ]
+    return leased
+
+
+async def test_an_answer_goes_before_instances_are_given_back(site):
+    path = await add_item(site, "Quick")
+    held = {}
+
+    async def send(message):
+        held[message["type"]] = count_leased(site.web.metrics)
+
+    asked = []
+
+    async def receive():
+        if asked:
+            await asyncio.Event().wait()
+        asked.append(1)
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    host = f"localhost:{site.config.port}".encode()
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(b"host", host)],
+        "http_version": "1.1",
+        "client": ("127.0.0.1", 1),
+        "root_path": "",
+    }
+    await site.app(scope, receive, send)
+    # Freeing one takes 0.6 ms, which nobody waits for.
+    assert held == {"http.response.start": 1, "http.response.body": 1}
