@@ -9,8 +9,11 @@ from quart import Blueprint, Response, current_app, request
 
 from kernel.errors import BadInput, Forbidden, StaleForm
 from kernel.form.token import TOKEN_FIELD, TOKEN_HEADER, require_form_token
+from kernel.log import get_logger
 from kernel.runtime import Runtime
 from web.visit import Visit, current_visit
+
+log = get_logger(__name__)
 
 Submitted: TypeAlias = Mapping[str, Sequence[str]]
 Access: TypeAlias = Callable[[Visit, Mapping[str, Any]], None]
@@ -57,6 +60,7 @@ def changing_route(
             try:
                 _check_form(visit, guard.form_id, submitted)
             except StaleForm as stale:
+                _log_forgery(visit, guard.form_id, stale)
                 if guard.redisplay is None:
                     raise
                 return await guard.redisplay(**arguments, submitted=submitted, stale=stale)
@@ -112,6 +116,18 @@ def _check_form(visit: Visit, form_id: str, submitted: Submitted) -> None:
     require_form_token(visit.session, form_id, (submitted.get(TOKEN_FIELD) or [""])[0])
 
 
+def _log_forgery(visit: Visit, form_id: str, stale: StaleForm) -> None:
+    """Mostly an old page; many of them from one address are an attempt."""
+    log.warning(
+        "perhaps a forged request: its form token does not hold",
+        form=form_id,
+        path=request.path,
+        origin=request.headers.get("Origin", ""),
+        user_id=str(visit.actor.id),
+        detail=stale.detail,
+    )
+
+
 def _check_script(visit: Visit) -> None:
     """Another site's page cannot send a token in a header; it can send a cookie, so a form token is asked for too."""
     if visit.is_token:
@@ -119,6 +135,7 @@ def _check_script(visit: Visit) -> None:
     try:
         require_form_token(visit.session, SCRIPT_FORM_ID, request.headers.get(TOKEN_HEADER, ""))
     except StaleForm as stale:
+        _log_forgery(visit, SCRIPT_FORM_ID, stale)
         raise StaleForm(
             f"A JSON request needs an API token (Authorization: Bearer …) or a valid {TOKEN_HEADER} header.",
             detail=stale.detail,

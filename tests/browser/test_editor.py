@@ -10,6 +10,7 @@ pytestmark = pytest.mark.browser
 @pytest.mark.story("4.4")
 @pytest.mark.story("4.5")
 @pytest.mark.story("10.6")
+@pytest.mark.story("9.9")
 async def test_a_person_writes_a_post_and_a_visitor_reads_it(run_site, browser, person):
     async with run_site() as site:
         base = f"http://127.0.0.1:{site.port}"
@@ -36,6 +37,19 @@ async def test_a_person_writes_a_post_and_a_visitor_reads_it(run_site, browser, 
         await editor.get_by_role("button", name="Save").click()
         problem = editor.locator(".form-item--invalid .form-problem")
         await problem.first.wait_for()
+        minutes = editor.get_by_label("Reading time")
+        assert await problem.all_inner_texts() == [
+            "Reading time in minutes must be a whole number, such as 42."
+        ]
+        assert await minutes.evaluate("input => input === document.activeElement")
+        assert await minutes.evaluate(
+            "input => { const box = input.getBoundingClientRect(); return box.top >= 0 && box.bottom <= innerHeight; }"
+        )
+        border, bad = [
+            await editor.evaluate(f"() => getComputedStyle(document.querySelector('{part}')).{style}")
+            for part, style in (("[aria-invalid=true]", "borderColor"), (".form-problem", "color"))
+        ]
+        assert border == bad
         assert await editor.get_by_label("Summary").input_value() == "In one sentence."
 
         await editor.get_by_label("Published on").fill("2026-03-31")

@@ -18,7 +18,6 @@ EXAMPLES = {
     "token": "x" * 43,
     "key": "a-key-that-is-wrong",
     "name": "blog",
-    "format_name": "csv",
     "person_id": "01936e3b-4f5a-7000-8000-000000000001",
     "role_id": "01936e3b-4f5a-7000-8000-000000000001",
     "format_name": "csv",

@@ -10,6 +10,7 @@ def make(*elements, form_id="example", action="/example"):
     return build_form(form_id, action=action, elements=elements, submit="Send")
 
 
+@pytest.mark.story("9.1", "9.2")
 def test_elements_stand_in_order_of_weight_and_equal_ones_as_given():
     inner = Element(
         "fieldset",

@@ -112,6 +112,7 @@ def test_every_rendering_has_the_same_token_and_a_build_id_of_its_own(renderer, 
     assert pages[0].sent[BUILD_ID_FIELD] != pages[1].sent[BUILD_ID_FIELD]
 
 
+@pytest.mark.story("9.2")
 def test_every_visible_field_has_a_label_and_required_ones_say_so(renderer, form, session):
     page = show(renderer, form, session)
     labelled = {attrs["for"] for tag, attrs in page.tags if tag == "label" and "for" in attrs}
@@ -127,6 +128,7 @@ def test_every_visible_field_has_a_label_and_required_ones_say_so(renderer, form
     assert "Agreed" in page.texts
 
 
+@pytest.mark.story("9.1", "9.2")
 @pytest.mark.parametrize(
     ("name", "control"),
     [
