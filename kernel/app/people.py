@@ -1,6 +1,7 @@
 """The commands about people: accounts, roles, login links and API tokens."""
 
 from datetime import timedelta
+from difflib import get_close_matches
 from uuid import UUID
 
 import click
@@ -8,7 +9,11 @@ import click
 from kernel import clock
 from kernel.app.command import with_kernel
 from kernel.app.prepare import create_login_path, get_user_by_name
+from kernel.context import Context
 from kernel.errors import NotFound
+from kernel.people.change import set_blocked
+from kernel.people.permission import list_permissions
+from kernel.people.save import set_new_password
 from kernel.runtime import Runtime
 from kernel.user.account import create_api_token, create_user
 from kernel.user.entry.second_factor import reset_second_factor
@@ -57,6 +62,44 @@ def user_list() -> None:
     with_kernel(work)
 
 
+@user.command("passwd")
+@click.argument("name")
+@click.password_option(help="Asked for when it is not given.")
+def user_passwd(name: str, password: str) -> None:
+    """Give NAME another password, and log them out everywhere."""
+
+    async def work(rt: Runtime) -> None:
+        person = await get_user_by_name(rt, name)
+        await set_new_password(rt, person.id, password)
+
+    with_kernel(work, with_plugins=False)
+    click.echo("The password is set.")
+
+
+@user.command("block")
+@click.argument("name")
+def user_block(name: str) -> None:
+    """Keep NAME out from now on; sessions and API tokens stop working."""
+    _set_blocked(name, is_blocked=True)
+    click.echo("Blocked.")
+
+
+@user.command("unblock")
+@click.argument("name")
+def user_unblock(name: str) -> None:
+    """Let NAME in again."""
+    _set_blocked(name, is_blocked=False)
+    click.echo("Unblocked.")
+
+
+def _set_blocked(name: str, *, is_blocked: bool) -> None:
+    async def work(rt: Runtime) -> None:
+        person = await get_user_by_name(rt, name)
+        await set_blocked(rt, person.id, is_blocked=is_blocked)
+
+    with_kernel(work, with_plugins=False)
+
+
 @user.command("role")
 @click.argument("name")
 @click.argument("role")
@@ -100,13 +143,18 @@ def user_reset_second_factor(name: str) -> None:
 @click.argument("name")
 @click.option("--label", default="script", show_default=True, help="What the token is for.")
 @click.option("--days", type=click.IntRange(1, 3650), help="Days until it expires; without it, never.")
-def user_token(name: str, label: str, days: int | None) -> None:
+@click.option("--scope", multiple=True, help="A permission to limit it to, as often as needed.")
+def user_token(name: str, label: str, days: int | None, scope: tuple[str, ...]) -> None:
     """Print a new API token with which a program acts as NAME. It is shown this once."""
 
     async def work(rt: Runtime) -> str:
         person = await get_user_by_name(rt, name)
         expires = clock.now() + timedelta(days=days) if days else None
-        return await create_api_token(rt.db, user_id=person.id, label=label, expires=expires)
+        for permission in scope:
+            await _require_known(rt, permission)
+        return await create_api_token(
+            rt.db, user_id=person.id, label=label, expires=expires, scope=scope or None
+        )
 
     click.echo(with_kernel(work))
 
@@ -172,8 +220,20 @@ def role_grant(role_name: str, permission: str, revoke: bool) -> None:
     """Let everybody with ROLE do what PERMISSION says, for example "create blog content"."""
 
     async def work(rt: Runtime) -> None:
+        if not revoke:
+            await _require_known(rt, permission)
         async with rt.db.transaction() as tx:
             await (revoke_permission if revoke else grant_permission)(tx.conn, role_name, permission)
         await rt.cache.drop([PERMISSIONS_TAG])
 
     with_kernel(work)
+
+
+async def _require_known(rt: Runtime, permission: str) -> None:
+    """Raises NotFound for a permission that nothing on this site asks for: it would be misspelt."""
+    names = [known.name for known in await list_permissions(rt, Context())]
+    if permission in names:
+        return
+    near = get_close_matches(permission, names, n=3)
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    raise NotFound(f"Nothing on this site asks for the permission {permission[:60]!r}.{hint}")

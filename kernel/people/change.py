@@ -6,6 +6,7 @@ from uuid import UUID
 
 from kernel.context import Actor
 from kernel.db.pool import Connection
+from kernel.errors import Conflict
 from kernel.ledger.run import JobRun
 from kernel.people.model import Person
 from kernel.people.rights import find_obstacle, find_role_obstacle
@@ -54,6 +55,20 @@ async def run_change_people(rt: Runtime, run: JobRun) -> None:
             "refused": refused,
             "path": "/admin/people",
         }
+
+
+async def set_blocked(rt: Runtime, user_id: UUID, *, is_blocked: bool) -> None:
+    """For whoever runs the site. Raises Conflict when nobody would be left to administer it."""
+    async with rt.db.transaction() as tx:
+        await lock_people(tx.conn)
+        people = await select_people(tx.conn, [user_id])
+        chosen, refused = await choose(tx.conn, None, people, "block" if is_blocked else "unblock")
+        if refused:
+            raise Conflict(refused[0])
+        await set_active(tx.conn, [person.id for person in chosen], is_active=not is_blocked)
+        if is_blocked:
+            await end_sessions(rt, [user_id])
+    await rt.cache.drop([user_tag(user_id), PERMISSIONS_TAG])
 
 
 async def end_sessions(rt: Runtime, user_ids: Sequence[UUID]) -> None:

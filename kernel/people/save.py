@@ -6,6 +6,7 @@ from uuid import UUID
 from kernel import clock
 from kernel.context import Actor
 from kernel.db.pool import Connection
+from kernel.errors import Invalid
 from kernel.ledger.run import JobRun
 from kernel.names import PAGES_TAG
 from kernel.people.model import Person
@@ -28,6 +29,7 @@ from kernel.user.account import check_mail
 from kernel.user.load import PERMISSIONS_TAG, load_again
 from kernel.user.model import user_tag
 from kernel.user.name import check_new_name, normalise_name
+from kernel.user.password import check_password, hash_password
 from kernel.user.proof.reset import close_other_ways_in
 from kernel.user.store import find_user_by_name, update_pass_hash
 from kernel.user.timezone import is_timezone
@@ -73,6 +75,18 @@ async def run_save_account(_rt: Runtime, run: JobRun) -> None:
             await update_timezone(finish.conn, payload.user_id, payload.timezone)
             finish.drop_tags(user_tag(payload.user_id))
             finish.result = {"outcome": "saved", "path": "/user"}
+
+
+async def set_new_password(rt: Runtime, user_id: UUID, password: str) -> None:
+    """For whoever runs the site. Raises Invalid."""
+    problem = check_password(password)
+    if problem:
+        raise Invalid({"password": problem})
+    pass_hash = await hash_password(password)
+    async with rt.db.transaction() as tx:
+        await update_pass_hash(tx.conn, user_id, pass_hash, None)
+        await close_other_ways_in(rt, tx.conn, user_id)
+    await rt.cache.drop([user_tag(user_id)])
 
 
 async def _find_refusal(
