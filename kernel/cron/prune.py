@@ -11,6 +11,7 @@ from kernel.ledger.model import JobStatus
 from kernel.ledger.prune import prune_jobs
 from kernel.plugin.store import delete_unused_artefacts
 from kernel.runtime import Runtime
+from kernel.user.proof.store import delete_expired_links
 from kernel.user.store import delete_expired_tokens
 
 Remove: TypeAlias = Callable[[Connection], Awaitable[int]]
@@ -44,7 +45,11 @@ async def run_prune_cron_runs(_rt: Runtime, turn: Turn) -> None:
 
 async def run_delete_expired_tokens(_rt: Runtime, turn: Turn) -> None:
     now: datetime = turn.now
-    await remove_all(turn, lambda conn: delete_expired_tokens(conn, now, BATCH))
+    await remove_all(
+        turn,
+        lambda conn: delete_expired_tokens(conn, now, BATCH),
+        lambda conn: delete_expired_links(conn, now, BATCH),
+    )
 
 
 async def run_delete_unused_artefacts(_rt: Runtime, turn: Turn) -> None:

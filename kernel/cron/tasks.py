@@ -33,7 +33,7 @@ TASKS: Final = (
     ),
     Task(
         "delete_expired_tokens",
-        "Delete expired API tokens",
+        "Delete expired API tokens and links",
         Schedule(DAY_S, 3 * HOUR_S + 20 * MINUTE_S),
         "once",
         120.0,

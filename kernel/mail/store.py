@@ -40,7 +40,7 @@ _GIVEN_UP: Final = (
 )
 _STATUS: Final = f"CASE WHEN status = 'waiting' AND {_GIVEN_UP} THEN 'failed' ELSE status END"
 _KNOWN: Final = _COLUMNS.replace("status", f"{_STATUS} AS status")
-_LOG: Final = f"SELECT {_COLUMNS} FROM (SELECT {_KNOWN} FROM mail_message) AS known"  # noqa: S608  # constants
+_LOG: Final = f"SELECT {_COLUMNS} FROM (SELECT {_KNOWN} FROM mail_message) AS known"  # noqa: S608  # constants of this module
 
 
 async def insert_message(

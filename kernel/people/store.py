@@ -125,13 +125,18 @@ async def update_person(
     conn: Connection, *, user_id: UUID, name: str, mail: str | None, is_active: bool, is_admin: bool
 ) -> None:
     await conn.execute(
-        "UPDATE users SET name = $2, mail = $3, status = $4, is_admin = $5 WHERE id = $1 AND id <> $6",
+        """
+        UPDATE users SET name = $2, mail = $3, status = $4, is_admin = $5,
+            awaits_approval = awaits_approval AND NOT $7
+        WHERE id = $1 AND id <> $6
+        """,
         user_id,
         name,
         mail,
         int(is_active),
         is_admin,
         ANONYMOUS_ID,
+        is_active,
     )
 
 
@@ -170,10 +175,14 @@ async def set_roles(conn: Connection, user_id: UUID, role_ids: Collection[UUID])
 
 async def set_active(conn: Connection, user_ids: Collection[UUID], *, is_active: bool) -> None:
     await conn.execute(
-        "UPDATE users SET status = $2 WHERE id = ANY($1) AND id <> $3",
+        """
+        UPDATE users SET status = $2, awaits_approval = awaits_approval AND NOT $4
+        WHERE id = ANY($1) AND id <> $3
+        """,
         list(user_ids),
         int(is_active),
         ANONYMOUS_ID,
+        is_active,
     )
 
 

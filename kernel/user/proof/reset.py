@@ -6,7 +6,7 @@ from uuid import UUID
 
 from kernel import clock
 from kernel.db.pool import Connection
-from kernel.ledger.run import JobRun
+from kernel.ledger.run import Finish, JobRun
 from kernel.mail.address import normalise_address
 from kernel.mail.post import post_letter
 from kernel.mail_jobs import MailPasswordReset
@@ -35,7 +35,7 @@ async def run_mail_password_reset(rt: Runtime, run: JobRun) -> None:
     now = clock.now()
     async with run.finish() as finish:
         finish.result = {"outcome": "done"}
-        person = await _find(finish.conn, payload.who)
+        person = await _find(finish, payload.who)
         if person is None or not person.is_active or person.mail is None:
             return
         token = make_link_token()
@@ -67,8 +67,8 @@ async def close_other_ways_in(
     await Sessions(rt.shared, rt.config.session_ttl_s).delete_all(user_id, but=but_session)
 
 
-async def _find(conn: Connection, who: str) -> Addressee | None:
+async def _find(finish: Finish, who: str) -> Addressee | None:
     """An address first: somebody may have taken the address of another person for a name."""
     address = normalise_address(who)
-    found = await find_addressee_by_mail(conn, address) if "@" in address else None
-    return found or await find_addressee_by_name(conn, normalise_name(who))
+    found = await find_addressee_by_mail(finish.conn, address) if "@" in address else None
+    return found or await find_addressee_by_name(finish.conn, normalise_name(who))
