@@ -15,6 +15,7 @@ from kernel.app.batches import export, import_, refresh_pages, reindex
 from kernel.app.command import CommandGroup, open_config, read_server_config, with_kernel
 from kernel.app.cron import cron
 from kernel.app.jobs import jobs
+from kernel.app.maintenance import maintenance
 from kernel.app.open import open_kernel
 from kernel.app.people import role, user
 from kernel.app.plugin_commands import check, dev, new, run_tests
@@ -32,7 +33,9 @@ from kernel.runtime import Runtime
 START_TIMEOUT_S: Final = 60.0
 
 
-@click.group(cls=CommandGroup, commands=[user, role, jobs, cron, import_, export, reindex, refresh_pages])
+@click.group(
+    cls=CommandGroup, commands=[user, role, jobs, cron, import_, export, reindex, refresh_pages, maintenance]
+)
 def main() -> None:
     """Trovato, a content platform. Settings come from the environment: docs/configure.md."""
 

@@ -15,6 +15,8 @@ from kernel.names import ANONYMOUS_ID
 from kernel.runtime import Runtime
 from kernel.user.entry.device import find_device, remember_device
 from kernel.user.entry.lockout import (
+    Attempt,
+    Locked,
     begin_attempt,
     build_attempt,
     build_own_attempt,
@@ -24,6 +26,7 @@ from kernel.user.entry.lockout import (
 from kernel.user.entry.second_factor import has_second_factor, take_code
 from kernel.user.entry.store import get_device_key
 from kernel.user.load import load_actor
+from kernel.user.login_failure import note_login_failure
 from kernel.user.login_link import consume_login_link
 from kernel.user.model import Credentials, User
 from kernel.user.name import check_name, normalise_name
@@ -72,12 +75,13 @@ async def log_in(rt: Runtime, ctx: Context, name: str, password: str, source: So
         address=source.address,
         device=find_device(key, source.device, user_id or ANONYMOUS_ID, clock.now()),
     )
-    await begin_attempt(rt.shared, attempt)
+    await _begin(rt, ctx, attempt, user_id)
     fits = await verify_password(found.pass_hash if found is not None else None, password)
     if found is None or not fits or not found.user.is_active:
         await fail_attempt(rt.shared, attempt)
         # Not the name as typed: people type their password there.
         log.info("login refused", user_id=str(user_id) if user_id is not None else None, password_fits=fits)
+        await note_login_failure(rt, ctx, "refused", user_id)
         raise LoginRequired(LOGIN_REFUSED)
     if found.pass_hash is not None and needs_rehash(found.pass_hash):
         # Only in place of the hash that was just checked: the password may be changed before the job runs.
@@ -119,13 +123,23 @@ async def log_in_by_code(
         address=source.address,
         device=find_device(key, source.device, user_id, clock.now()),
     )
-    await begin_attempt(rt.shared, attempt)
+    await _begin(rt, ctx, attempt, user_id)
     if not await take_code(rt, ctx, user_id, code):
         await fail_attempt(rt.shared, attempt)
         log.info("login refused", user_id=str(user_id), code_fits=False)
+        await note_login_failure(rt, ctx, "refused", user_id)
         raise LoginRequired(CODE_REFUSED)
     await pass_attempt(rt.shared, attempt)
     return await _complete(rt, ctx, LoginStep(found.user, False, stamp), source, key)
+
+
+async def _begin(rt: Runtime, ctx: Context, attempt: Attempt, user_id: UUID | None) -> None:
+    """Raises Locked."""
+    try:
+        await begin_attempt(rt.shared, attempt)
+    except Locked:
+        await note_login_failure(rt, ctx, "locked", user_id)
+        raise
 
 
 async def verify_own_password(rt: Runtime, user: User, password: str) -> bool:

@@ -1,7 +1,9 @@
 """The audit log as administrators meet it: what was done through the doors stands there, and can be taken away."""
 
+import asyncio
 import csv
 import io
+from collections import Counter
 
 import orjson
 
@@ -10,8 +12,9 @@ from kernel.form.token import build_form_token
 from kernel.ids import uuid7
 from kernel.jobs import DELETE_ITEM, SAVE_ITEM, SET_PASSWORD, DeleteItem, SaveItem, SetPassword
 from kernel.ledger.wait import submit_and_wait
+from kernel.shared.session import Sessions
 from kernel.user.load import load_actor
-
+from web.visit import cookie_name
 
 BODY = {"field_body": "Some words.", "field_body__format": "plain_text", "status": "1"}
 
@@ -87,6 +90,30 @@ async def test_each_change_of_an_item_is_told_once_and_a_refused_one_never(site)
         (password,) = await read_log(browser, action="account.password", person="root")
         assert "a-hash" not in orjson.dumps(password).decode()
         assert await read_log(browser, person="nobody-of-that-name") == []
+
+
+async def test_logins_stand_in_the_log_whether_they_succeed_or_not(site):
+    root = await site.make_user("root", is_admin=True, password="a long password")
+    async with site.client() as browser:
+        await browser.get("/user/login")
+        session, _ = await Sessions(site.web.shared, 60).load(browser.cookies[cookie_name(site.config)])
+        form = {
+            "form_token": build_form_token(session, "user_login"),
+            "name": "root",
+            "password": "not this one",
+        }
+        for _ in range(6):
+            await browser.post("/user/login", data=form)
+        await browser.post("/user/login", data={**form, "name": "no-such-name"})
+    session = await site.log_in(root)
+    async with site.client(cookie=session.id) as browser:
+        async with asyncio.timeout(5):
+            while len(events := await read_log(browser, action="login")) < 7:
+                await asyncio.sleep(0.02)
+    told = Counter((event["action"], event["subject_label"]) for event in events)
+    assert told == {("login.refused", "root"): 5, ("login.locked", "root"): 1, ("login.locked", ""): 1}
+    assert "not this one" not in orjson.dumps(events).decode()
+    assert "no-such-name" not in orjson.dumps(events).decode()
 
 
 async def test_only_who_may_read_the_log_does(site):

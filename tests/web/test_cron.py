@@ -191,7 +191,7 @@ async def test_the_page_shows_tasks_with_their_next_run_and_last_result(site, ke
         assert fresh.count("Has not run yet") == 6
         await admin.post(f"/cron/{key}")
         page = (await admin.get("/admin/cron")).text
-        assert page.count("Nothing to remove") == 4
+        assert page.count("Nothing to remove") == 5
         assert "Daily at 03:10 UTC" in page
         assert "Hourly at :10" in page
         assert f"/cron/{key}</code>" in page

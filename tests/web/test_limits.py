@@ -1,15 +1,18 @@
 """Every request passes the limits of the site: what is counted by what, what is refused how, and what never is."""
 
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 import orjson
 import pytest
 
+from kernel import clock
 from kernel.context import Actor, Context
 from kernel.form.token import build_form_token
 from kernel.ledger.wait import submit_and_wait
 from kernel.rate_limit.model import DOORS, Limit, Limits, check_limits, read_limit, read_limits
+from kernel.rate_limit.tally import STRETCH_S, name_tally
 from kernel.shared.session import Sessions
 from kernel.site_jobs import SET_RATE_LIMITS, SetRateLimits
 from tests.fixtures.site import open_site
@@ -189,3 +192,38 @@ async def test_an_administrator_changes_the_limits_and_they_hold_at_once(limited
     async with site.client(token="trovato_" + "x" * 43) as forger:
         await set_limits(strangers="1/min")
         assert [(await forger.get("/")).status_code for _ in range(2)] == [401, 429]
+
+
+async def test_who_was_refused_is_taken_up_by_cron_and_shown_and_pages_of_strangers_cost_nothing(limited):
+    site, set_limits = limited
+    await set_limits(strangers="1/min", pages="2/min")
+    admin = await site.log_in(await site.make_user("ada", is_admin=True))
+    async with site.client() as stranger, site.client(cookie=admin.id) as browser:
+        # Kept by the page cache, which asks nobody.
+        assert [(await stranger.get("/")).status_code for _ in range(5)] == [200] * 5
+        assert [(await stranger.post("/item/add/page")).status_code for _ in range(4)][1:] == [429] * 3
+        await set_limits()
+        # As ten minutes later, when the stretch is over.
+        tally = site.web.shared.key("tally", name_tally(clock.now()))
+        earlier = site.web.shared.key("tally", name_tally(clock.now() - timedelta(seconds=STRETCH_S)))
+        await site.web.shared.client.rename(tally, earlier)
+        form = {"form_token": build_form_token(admin, "cron_run"), "task": "collect_refusals"}
+        for _ in range(2):
+            assert (await browser.post("/admin/cron/run", data=form)).status_code == 303
+        page = (await browser.get("/admin/limits")).text
+        assert "127.0.0.1" in page
+        assert "Forms of strangers" in page[page.index("127.0.0.1") :]
+        assert '<td data-label="Refused">3</td>' in page
+        # The form itself, and what is wrong with it.
+        form = {
+            "form_token": build_form_token(admin, "rate_limits"),
+            "routes": "GET /search 5/min",
+            "excluded": "/feed",
+        }
+        form |= {door.name: "none" for door in DOORS}
+        assert (await browser.post("/admin/limits", data=form)).status_code == 303
+        page = (await browser.get("/admin/limits")).text
+        assert "GET /search 5/min" in page
+        wrong = await browser.post("/admin/limits", data={**form, "login": "often", "routes": "/search"})
+        assert wrong.status_code == 422
+        assert "write a method, a path and a limit" in wrong.text

@@ -26,6 +26,7 @@ from tests.kernel.render.entry_samples import make_entry_pages
 from tests.kernel.render.mail_samples import make_mail_pages
 from tests.kernel.render.people_samples import make_people_pages
 from tests.kernel.render.plugin_samples import make_plugin_pages
+from tests.kernel.render.watch_samples import make_watch_pages
 from web.bulk import ACTIONS, Choice, build_confirm_form
 from web.content_filter import ContentFilter
 from web.routes.admin.style import COLOURS, ICONS, PROBLEMS, Pages, build_example_form
@@ -258,6 +259,7 @@ def make_pages(renderer):
     yield from make_admin_pages()
     yield from make_cron_pages()
     yield from make_plugin_pages(common)
+    yield from make_watch_pages(common)
     yield from make_form_pages(renderer)
     yield from make_people_pages(renderer, SESSION, common)
     yield from make_entry_pages(renderer, SESSION, common)
