@@ -20,7 +20,17 @@ from kernel.app.open import open_kernel
 from kernel.app.people import role, user
 from kernel.app.plugin_commands import check, dev, new, run_tests
 from kernel.app.plugin_replay import replay
-from kernel.app.plugins import disable, discard, enable, install, list_command, set_command, uninstall, upgrade
+from kernel.app.plugins import (
+    disable,
+    discard,
+    enable,
+    install,
+    list_command,
+    retry,
+    set_command,
+    uninstall,
+    upgrade,
+)
 from kernel.app.prepare import build_administrator_context, build_plugins, prepare_site
 from kernel.app.processes import Processes, open_listener
 from kernel.config import Config, read_config
@@ -105,6 +115,7 @@ def seed() -> None:
         upgrade,
         uninstall,
         discard,
+        retry,
         set_command,
         replay,
     ]

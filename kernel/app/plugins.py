@@ -1,4 +1,4 @@
-"""`trovato plugin install|enable|disable|upgrade|uninstall|discard|list`: which plugins the site runs."""
+"""`trovato plugin install|enable|disable|upgrade|uninstall|discard|retry|list`: which plugins the site runs."""
 
 import asyncio
 from collections.abc import Sequence
@@ -88,6 +88,13 @@ def uninstall(name: str, delete_data: bool, yes: bool) -> None:
 def discard(name: str) -> None:
     """Throw away what was uploaded under this name, so that the folder of plugins counts again."""
     _change("discard", name, "Discarded the upload")
+
+
+@click.command()
+@click.argument("name")
+def retry(name: str) -> None:
+    """Call those of a plugin's taps again that were stopped, because they failed too often."""
+    _change("retry", name, "Tried again from now on")
 
 
 @click.command("set")

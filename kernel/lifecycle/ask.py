@@ -95,4 +95,5 @@ def _read_answer(job: Job) -> Answer:
         raise BadInput(str((job.error or {}).get("message") or f"Job {job.id} was {job.status}."))
     if result.get("outcome") != "done":
         raise BadInput(str(result.get("message")))
-    return Answer(bool(result["enabled"]), tuple(result["notes"]))
+    # Trying again leaves a plugin as it is, and says nothing of that.
+    return Answer(bool(result.get("enabled")), tuple(result["notes"]))

@@ -27,6 +27,8 @@ async def test_what_is_not_installed_is_not_upgraded_and_what_goes_is_counted_be
     assert "'guest' is not installed. Install it: trovato plugin install guest" in ran.err
     ran = await trovato("plugin", "install", "guest", "--yes")
     assert (ran.status, ran.out) == (0, "Installed: guest 1.0.0\n")
+    ran = await trovato("plugin", "retry", "guest")
+    assert (ran.status, ran.out) == (0, "Tried again from now on: guest\n")
     ran = await trovato("plugin", "uninstall", "guest", "--delete-data", given=b"n\n")
     assert ran.status == 1
     assert "its settings and its tables event (2 rows) are deleted." in ran.out
