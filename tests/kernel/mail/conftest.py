@@ -31,6 +31,7 @@ class Mailbox:
     def __init__(self):
         self.envelopes = []
         self.answers = {}
+        self.taken = "250 taken"
 
     async def handle_RCPT(self, _server, _session, envelope, address, options):  # noqa: N802  # the name that the server looks for
         answer = self.answers.get(address, "250 OK")
@@ -41,7 +42,7 @@ class Mailbox:
     async def handle_DATA(self, _server, session, envelope):  # noqa: N802  # as above
         envelope.was_encrypted = session.ssl is not None
         self.envelopes.append(envelope)
-        return "250 taken"
+        return self.taken
 
 
 def check_login(_server, _session, _envelope, _mechanism, data):

@@ -116,6 +116,20 @@ async def test_a_recipient_who_is_put_off_is_tried_again(with_server, renderer, 
         assert [r.status for r in await list_log(post)] == ["failed"]
 
 
+async def test_a_mail_that_arrives_twice_has_one_name(with_server, renderer, ada):
+    """The server has it, and the site does not learn that."""
+    async with serve_smtp() as (mailbox, port), open_post(with_server(port), renderer) as post:
+        mailbox.taken = "451 no more room for an answer"
+        await ask_for_reset(post)
+        mailbox.taken = "250 taken"
+        await post.hurry()
+        await post.work_off()
+        assert [row.status for row in await list_log(post)] == ["sent"]
+    names = [message_from_bytes(envelope.content)["Message-ID"] for envelope in mailbox.envelopes]
+    assert len(names) == 2
+    assert len(set(names)) == 1
+
+
 async def test_a_mail_and_its_password_go_by_starttls_or_not_at_all(with_server, renderer, ada, monkeypatch):
     login = {"host": TLS_NAME, "username": "site", "password": "p@ss", "tls": "starttls"}
     async with serve_smtp(tls=True) as (mailbox, port):
