@@ -56,7 +56,7 @@ def install_error_handlers(app: Quart) -> None:
 
 async def answer_error(error: TrovatoError) -> Response:
     """The same error as JSON for programs and as a page for people; a stranger who needs a login is sent there."""
-    if error.status >= 500:
+    if error.status >= 500 and not isinstance(error, Closed):
         log.error("a request failed", code=error.code, message=error.message, detail=error.detail)
     if isinstance(error, LoginRequired) and not _is_for_program() and request.method == "GET":
         return redirect_after_change(_build_login_path())

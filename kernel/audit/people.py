@@ -1,4 +1,7 @@
-"""What jobs about people tell the audit log. Names of accounts and roles are added where the entry is written."""
+"""What jobs about people tell the audit log.
+
+Names of accounts and roles are added where the entry is written.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias

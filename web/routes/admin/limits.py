@@ -94,7 +94,7 @@ async def _show(
             {
                 "kind": _KINDS.get(found.who_kind, found.who_kind),
                 "who": found.label,
-                "door": labels.get(found.door, found.door if found.door != OTHERS else ""),
+                "door": labels.get(found.door, found.door if found.door != OTHERS else "Several"),
                 "number": found.number,
                 "latest": found.latest,
             }
