@@ -81,7 +81,7 @@ async def test_who_may_not_create_is_refused_and_nothing_is_stored(site):
         assert (await stranger.post("/item/add/page", json={"title": "No"})).status_code == 401
     async with site.worker.db.acquire() as conn:
         assert await conn.fetchval("SELECT count(*) FROM item") == 0
-        assert await conn.fetchval("SELECT count(*) FROM job") == 0
+        assert await conn.fetchval("SELECT count(*) FROM job WHERE kind = 'save_item'") == 0
 
 
 async def test_an_item_goes_through_its_life_by_json(site):

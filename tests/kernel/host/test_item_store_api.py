@@ -196,6 +196,7 @@ async def test_a_new_item_is_saved_by_a_job_under_an_id_that_is_known_at_once(sa
         "sticky": False,
         "log_message": "Why",
         "expected_revision_id": None,
+        "form": None,
     }
     assert get_state(scope).record.obstacle == "it saves an item"
 
@@ -217,6 +218,7 @@ async def test_a_change_keeps_what_it_does_not_name(save, make_item, ledger):
         "sticky": True,
         "log_message": "",
         "expected_revision_id": str(item.revision_id),
+        "form": None,
     }
 
 
