@@ -7,7 +7,8 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """`is_active` is false for a blocked account; `access` and `login` are None before the first login."""
+    """`is_active` is false for a blocked account, and for one that registered and `awaits_approval`; `access` and `login`
+    are None before the first login."""
 
     id: UUID
     name: str
@@ -20,6 +21,7 @@ class User:
     login: datetime | None
     timezone: str
     language: str
+    awaits_approval: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -301,4 +301,5 @@ def read_user(row: Record) -> User:
         login=row["login"],
         timezone=row["timezone"],
         language=row["language"],
+        awaits_approval=row["awaits_approval"] and row["status"] == 0,
     )

@@ -133,6 +133,7 @@ async def test_a_stranger_registers_and_is_let_in(site):
         assert early.status_code == 401
         waiting = (await admin.get("/admin/people/registration")).text
         assert "bruna@example.org" in waiting
+        assert "Waits to be let in" in (await admin.get("/admin/people")).text
         token = build_form_token(session, "registration_decide")
         person = re.search(r'name="person" value="([\w-]+)"', waiting)[1]
         decision = {"form_token": token, "person": person, "decision": "approve"}
