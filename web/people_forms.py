@@ -28,6 +28,40 @@ FATES: Final = (
 
 def build_person_form(actor: Actor, person: Person | None, roles: Sequence[AssignedRole]) -> Form:
     """A new account without a person. Who is no administrator is not offered what only administrators give."""
+    return build_form(
+        "person",
+        action=f"{person.path}/edit" if person is not None else f"{PEOPLE_PATH}/add",
+        title=person.name if person is not None else "Add a person",
+        submit="Save" if person is not None else "Add this person",
+        cancel=PEOPLE_PATH,
+        elements=[
+            Element("hidden", "seen", default=person.digest() if person is not None else ""),
+            Element(
+                "textfield",
+                "name",
+                "Username",
+                required=True,
+                max_length=NAME_MAX,
+                default=person.name if person is not None else "",
+                autocomplete="off",
+                autofocus=person is None,
+            ),
+            Element(
+                "textfield",
+                "mail",
+                "E-mail address",
+                help="For messages of the site, and for a new password when the old one is forgotten.",
+                max_length=ADDRESS_MAX,
+                default=(person.user.mail or "") if person is not None else "",
+                autocomplete="off",
+            ),
+            _build_password(person),
+            Element("fieldset", "access", "Access", side=True, children=_build_access(actor, person, roles)),
+        ],
+    )
+
+
+def _build_access(actor: Actor, person: Person | None, roles: Sequence[AssignedRole]) -> tuple[Element, ...]:
     offered = [role for role in roles if actor.is_admin or not role.is_restricted]
     had = person.role_ids if person is not None else frozenset()
     access = [
@@ -59,37 +93,7 @@ def build_person_form(actor: Actor, person: Person | None, roles: Sequence[Assig
                 default=person.user.is_admin if person is not None else False,
             )
         )
-    return build_form(
-        "person",
-        action=f"{person.path}/edit" if person is not None else f"{PEOPLE_PATH}/add",
-        title=person.name if person is not None else "Add a person",
-        submit="Save" if person is not None else "Add this person",
-        cancel=PEOPLE_PATH,
-        elements=[
-            Element("hidden", "seen", default=person.digest() if person is not None else ""),
-            Element(
-                "textfield",
-                "name",
-                "Username",
-                required=True,
-                max_length=NAME_MAX,
-                default=person.name if person is not None else "",
-                autocomplete="off",
-                autofocus=person is None,
-            ),
-            Element(
-                "textfield",
-                "mail",
-                "E-mail address",
-                help="For messages of the site, and for a new password when the old one is forgotten.",
-                max_length=ADDRESS_MAX,
-                default=(person.user.mail or "") if person is not None else "",
-                autocomplete="off",
-            ),
-            _build_password(person),
-            Element("fieldset", "access", "Access", side=True, children=tuple(access)),
-        ],
-    )
+    return tuple(access)
 
 
 def _build_password(person: Person | None) -> Element:

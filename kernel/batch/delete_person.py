@@ -80,7 +80,7 @@ async def _block(rt: Runtime, batch: Batch, part: Slice) -> None:
     person = await find_person(part.conn, arguments.user_id)
     refusals: Sequence[str] = []
     if person is not None:
-        _, refusals = await choose(part.conn, batch.ctx.actor, [person], "block")
+        _, refusals = await choose(batch.ctx.actor, [person], "block", part.conn)
     if not refusals and arguments.fate != "keep" and not batch.ctx.actor.may(CONTENT_PERMISSION):
         refusals = [f"To do more than keep the content, the permission “{CONTENT_PERMISSION}” is needed."]
     if refusals:

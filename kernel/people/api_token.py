@@ -4,8 +4,7 @@ from typing import Any, Final
 
 from kernel import clock
 from kernel.context import Actor
-from kernel.db.pool import Connection
-from kernel.ledger.run import JobRun
+from kernel.ledger.run import Finish, JobRun
 from kernel.people.permission import USE_API_TOKENS
 from kernel.people.rights import find_obstacle
 from kernel.people.store import find_person
@@ -26,7 +25,7 @@ async def run_save_api_token(rt: Runtime, run: JobRun) -> None:
     payload: SaveApiToken = run.payload
     actor = await load_again(rt, run.ctx.actor)
     async with run.finish() as finish:
-        refusal = await _find_refusal(finish.conn, actor, payload)
+        refusal = await _find_refusal(finish, actor, payload)
         if refusal is not None:
             finish.result = refusal
             return
@@ -47,7 +46,7 @@ async def run_delete_api_token(rt: Runtime, run: JobRun) -> None:
     payload: DeleteApiToken = run.payload
     actor = await load_again(rt, run.ctx.actor)
     async with run.finish() as finish:
-        if actor.id != payload.user_id and await _find_obstacle(finish.conn, actor, payload):
+        if actor.id != payload.user_id and await _find_obstacle(finish, actor, payload):
             finish.result = {"outcome": "forbidden", "message": NOT_YOURS}
             return
         tokens = await list_api_tokens(finish.conn, payload.user_id)
@@ -56,11 +55,11 @@ async def run_delete_api_token(rt: Runtime, run: JobRun) -> None:
         finish.result = {"outcome": "saved"}
 
 
-async def _find_refusal(conn: Connection, actor: Actor, payload: SaveApiToken) -> dict[str, Any] | None:
-    obstacle = await _find_obstacle(conn, actor, payload)
+async def _find_refusal(finish: Finish, actor: Actor, payload: SaveApiToken) -> dict[str, Any] | None:
+    obstacle = await _find_obstacle(finish, actor, payload)
     if not obstacle and actor.scope is not None:
         obstacle = "A program cannot make tokens."
-    owner = await select_actor(conn, payload.user_id)
+    owner = await select_actor(finish.conn, payload.user_id)
     if not obstacle and owner is None:
         obstacle = "This account is blocked or gone."
     if obstacle or owner is None:
@@ -72,14 +71,14 @@ async def _find_refusal(conn: Connection, actor: Actor, payload: SaveApiToken) -
         beyond = sorted(set(payload.scope) - owner.permissions)
         if beyond:
             problems["scope"] = f"{owner.name} may not do this: {', '.join(beyond)}."
-    if len(await list_api_tokens(conn, payload.user_id)) >= TOKENS_MAX:
+    if len(await list_api_tokens(finish.conn, payload.user_id)) >= TOKENS_MAX:
         problems[""] = f"There are {TOKENS_MAX} tokens already. Revoke one that is not used any more."
     problems = {field: problem for field, problem in problems.items() if problem}
     return {"outcome": "invalid", "problems": problems} if problems else None
 
 
-async def _find_obstacle(conn: Connection, actor: Actor, payload: SaveApiToken | DeleteApiToken) -> str:
+async def _find_obstacle(finish: Finish, actor: Actor, payload: SaveApiToken | DeleteApiToken) -> str:
     if actor.id == payload.user_id and not actor.is_anonymous:
         return "" if actor.may(USE_API_TOKENS) else "You may not make API tokens."
-    person = await find_person(conn, payload.user_id)
+    person = await find_person(finish.conn, payload.user_id)
     return NOT_YOURS if person is None or not actor.is_admin else find_obstacle(actor, person)

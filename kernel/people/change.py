@@ -7,7 +7,7 @@ from uuid import UUID
 from kernel.context import Actor
 from kernel.db.pool import Connection
 from kernel.errors import Conflict
-from kernel.ledger.run import JobRun
+from kernel.ledger.run import Finish, JobRun
 from kernel.people.model import Person
 from kernel.people.rights import find_obstacle, find_role_obstacle
 from kernel.people.save import LAST_ADMINISTRATOR
@@ -37,13 +37,13 @@ async def run_change_people(rt: Runtime, run: JobRun) -> None:
     async with run.finish() as finish:
         await lock_people(finish.conn)
         people = await select_people(finish.conn, payload.user_ids)
-        refusal = await _find_refusal(finish.conn, actor, payload)
+        refusal = await _find_refusal(finish, actor, payload)
         if refusal:
             finish.result = {"outcome": "forbidden", "message": refusal}
             return
-        chosen, refused = await choose(finish.conn, actor, people, payload.change)
+        chosen, refused = await choose(actor, people, payload.change, finish.conn)
         ids = [person.id for person in chosen]
-        await _write(finish.conn, payload, ids)
+        await _write(finish, payload, ids)
         if payload.change == "block":
             # Before the commit: when Redis does not answer, nothing was changed, and the job is tried again.
             await end_sessions(rt, ids)
@@ -62,7 +62,7 @@ async def set_blocked(rt: Runtime, user_id: UUID, *, is_blocked: bool) -> None:
     async with rt.db.transaction() as tx:
         await lock_people(tx.conn)
         people = await select_people(tx.conn, [user_id])
-        chosen, refused = await choose(tx.conn, None, people, "block" if is_blocked else "unblock")
+        chosen, refused = await choose(None, people, "block" if is_blocked else "unblock", tx.conn)
         if refused:
             raise Conflict(refused[0])
         await set_active(tx.conn, [person.id for person in chosen], is_active=not is_blocked)
@@ -79,10 +79,10 @@ async def end_sessions(rt: Runtime, user_ids: Sequence[UUID]) -> None:
 
 
 async def choose(
-    conn: Connection, actor: Actor | None, people: Sequence[Person], change: PeopleChange
+    actor: Actor | None, people: Sequence[Person], change: PeopleChange, conn: Connection
 ) -> tuple[list[Person], list[str]]:
     """Those whom it can be done to, and a sentence for each of the others. Without an actor it is whoever runs the
-    site, who may do everything but leave it without an administrator."""
+    site, who may do everything but leave it without an administrator. `conn` has people locked."""
     chosen, refused = [], []
     for person in people:
         obstacle = find_obstacle(actor, person) if actor is not None else ""
@@ -102,15 +102,19 @@ async def choose(
     return chosen, refused
 
 
-async def _find_refusal(conn: Connection, actor: Actor, payload: ChangePeople) -> str:
+async def _find_refusal(finish: Finish, actor: Actor, payload: ChangePeople) -> str:
     if payload.change not in OF_ROLES:
         return ""
-    role = next((role for role in await list_assignable_roles(conn) if role.id == payload.role_id), None)
+    role = next(
+        (role for role in await list_assignable_roles(finish.conn) if role.id == payload.role_id), None
+    )
     return find_role_obstacle(actor, [role]) if role is not None else NO_ROLE
 
 
-async def _write(conn: Connection, payload: ChangePeople, user_ids: Sequence[UUID]) -> None:
+async def _write(finish: Finish, payload: ChangePeople, user_ids: Sequence[UUID]) -> None:
     if payload.change in OF_ROLES and payload.role_id is not None:
-        await (add_role if payload.change == "add_role" else remove_role)(conn, user_ids, payload.role_id)
+        await (add_role if payload.change == "add_role" else remove_role)(
+            finish.conn, user_ids, payload.role_id
+        )
     else:
-        await set_active(conn, user_ids, is_active=payload.change == "unblock")
+        await set_active(finish.conn, user_ids, is_active=payload.change == "unblock")

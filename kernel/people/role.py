@@ -3,8 +3,7 @@
 from typing import Any, Final
 
 from kernel.context import Actor
-from kernel.db.pool import Connection
-from kernel.ledger.run import JobRun
+from kernel.ledger.run import Finish, JobRun
 from kernel.people.model import CountedRole
 from kernel.people.permission import is_restricted
 from kernel.people.rights import find_grant_obstacle
@@ -29,7 +28,7 @@ async def run_change_role(rt: Runtime, run: JobRun) -> None:
         if refusal is not None:
             finish.result = refusal
             return
-        await _write(finish.conn, payload)
+        await _write(finish, payload)
         finish.drop_tags(PERMISSIONS_TAG)
         finish.result = {"outcome": "saved", "path": ROLES_PATH}
 
@@ -62,10 +61,10 @@ def _find_refusal(actor: Actor, roles: list[CountedRole], payload: ChangeRole) -
     return {"outcome": "invalid", "problems": {"name": problem}} if problem else None
 
 
-async def _write(conn: Connection, payload: ChangeRole) -> None:
+async def _write(finish: Finish, payload: ChangeRole) -> None:
     if payload.change == "add":
-        await insert_role(conn, payload.role_id, normalise_name(payload.name))
+        await insert_role(finish.conn, payload.role_id, normalise_name(payload.name))
     elif payload.change == "rename":
-        await rename_role(conn, payload.role_id, normalise_name(payload.name))
+        await rename_role(finish.conn, payload.role_id, normalise_name(payload.name))
     else:
-        await delete_role(conn, payload.role_id)
+        await delete_role(finish.conn, payload.role_id)

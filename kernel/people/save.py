@@ -5,9 +5,8 @@ from uuid import UUID
 
 from kernel import clock
 from kernel.context import Actor
-from kernel.db.pool import Connection
 from kernel.errors import Invalid
-from kernel.ledger.run import JobRun
+from kernel.ledger.run import Finish, JobRun
 from kernel.names import PAGES_TAG
 from kernel.people.model import Person
 from kernel.people.permission import ADMINISTER_USERS
@@ -47,11 +46,11 @@ async def run_save_person(rt: Runtime, run: JobRun) -> None:
     async with run.finish() as finish:
         await lock_people(finish.conn)
         person = await find_person(finish.conn, payload.user_id)
-        refusal = await _find_refusal(finish.conn, actor, person, payload)
+        refusal = await _find_refusal(finish, actor, person, payload)
         if refusal is not None:
             finish.result = refusal
             return
-        await _write(finish.conn, person, payload)
+        await _write(finish, person, payload)
         is_locked_out = person is not None and (payload.pass_hash is not None or not payload.is_active)
         if is_locked_out:
             # Before the commit: when Redis does not answer, nothing was changed, and the job is tried again.
@@ -90,21 +89,21 @@ async def set_new_password(rt: Runtime, user_id: UUID, password: str) -> None:
 
 
 async def _find_refusal(
-    conn: Connection, actor: Actor, person: Person | None, payload: SavePerson
+    finish: Finish, actor: Actor, person: Person | None, payload: SavePerson
 ) -> dict[str, Any] | None:
     """The result of a job that changes nothing, if that is what comes of it."""
     if (person is None) != (not payload.seen) or (person is not None and person.digest() != payload.seen):
         message = "This account is gone." if person is None else CHANGED_MEANWHILE
         return {"outcome": "conflict", "message": message}
-    obstacle = await _find_obstacle(conn, actor, person, payload)
+    obstacle = await _find_obstacle(finish, actor, person, payload)
     if obstacle:
         return {"outcome": "forbidden", "message": obstacle}
-    problems = await _check(conn, actor, person, payload)
+    problems = await _check(finish, actor, person, payload)
     problems = {field: problem for field, problem in problems.items() if problem}
     return {"outcome": "invalid", "problems": problems} if problems else None
 
 
-async def _find_obstacle(conn: Connection, actor: Actor, person: Person | None, payload: SavePerson) -> str:
+async def _find_obstacle(finish: Finish, actor: Actor, person: Person | None, payload: SavePerson) -> str:
     if not actor.may(ADMINISTER_USERS):
         return NOT_PEOPLE
     obstacle = find_obstacle(actor, person) if person is not None else ""
@@ -115,26 +114,26 @@ async def _find_obstacle(conn: Connection, actor: Actor, person: Person | None, 
         return obstacle
     had = person.role_ids if person is not None else frozenset[UUID]()
     differing = had ^ frozenset(payload.role_ids)
-    return find_role_obstacle(actor, [r for r in await list_assignable_roles(conn) if r.id in differing])
+    return find_role_obstacle(
+        actor, [r for r in await list_assignable_roles(finish.conn) if r.id in differing]
+    )
 
 
-async def _check(
-    conn: Connection, actor: Actor, person: Person | None, payload: SavePerson
-) -> dict[str, str]:
-    problems = {"name": await _check_name(conn, person, payload.name)}
+async def _check(finish: Finish, actor: Actor, person: Person | None, payload: SavePerson) -> dict[str, str]:
+    problems = {"name": await _check_name(finish, person, payload.name)}
     if payload.mail is not None and (person is None or person.user.mail != payload.mail):
         problems["mail"] = check_mail(payload.mail)
-        owner = None if problems["mail"] else await find_mail_owner(conn, payload.mail)
+        owner = None if problems["mail"] else await find_mail_owner(finish.conn, payload.mail)
         if owner not in {None, payload.user_id}:
             problems["mail"] = "Another account has this address already."
-    if not frozenset(payload.role_ids) <= {role.id for role in await list_assignable_roles(conn)}:
+    if not frozenset(payload.role_ids) <= {role.id for role in await list_assignable_roles(finish.conn)}:
         problems["roles"] = "One of these roles is gone. Choose from those that are there."
     if person is not None:
-        problems |= await _check_loss(conn, actor, person, payload)
+        problems |= await _check_loss(finish, actor, person, payload)
     return problems
 
 
-async def _check_loss(conn: Connection, actor: Actor, person: Person, payload: SavePerson) -> dict[str, str]:
+async def _check_loss(finish: Finish, actor: Actor, person: Person, payload: SavePerson) -> dict[str, str]:
     """That nobody shuts themselves out, and that the site keeps an administrator."""
     if actor.id == person.id and not payload.is_active:
         return {"active": "You cannot block yourself."}
@@ -145,13 +144,13 @@ async def _check_loss(conn: Connection, actor: Actor, person: Person, payload: S
     if (
         is_administrator
         and not stays_administrator
-        and not await has_administrator_besides(conn, [person.id])
+        and not await has_administrator_besides(finish.conn, [person.id])
     ):
         return {"admin" if payload.is_active else "active": LAST_ADMINISTRATOR}
     return {}
 
 
-async def _check_name(conn: Connection, person: Person | None, given: str) -> str:
+async def _check_name(finish: Finish, person: Person | None, given: str) -> str:
     """A name that stays as it is was good enough when it was given."""
     name = normalise_name(given)
     if person is not None and person.name == name:
@@ -159,17 +158,17 @@ async def _check_name(conn: Connection, person: Person | None, given: str) -> st
     problem = check_new_name(name)
     if problem:
         return problem
-    holder = await find_user_by_name(conn, name)
+    holder = await find_user_by_name(finish.conn, name)
     if holder is not None and (person is None or holder.id != person.id):
         return f"The username {name} is taken. Choose another one."
     return ""
 
 
-async def _write(conn: Connection, person: Person | None, payload: SavePerson) -> None:
+async def _write(finish: Finish, person: Person | None, payload: SavePerson) -> None:
     name = normalise_name(payload.name)
     if person is None:
         await insert_person(
-            conn,
+            finish.conn,
             user_id=payload.user_id,
             name=name,
             mail=payload.mail,
@@ -177,13 +176,13 @@ async def _write(conn: Connection, person: Person | None, payload: SavePerson) -
             now=clock.now(),
         )
     elif payload.pass_hash is not None:
-        await update_pass_hash(conn, payload.user_id, payload.pass_hash, None)
+        await update_pass_hash(finish.conn, payload.user_id, payload.pass_hash, None)
     await update_person(
-        conn,
+        finish.conn,
         user_id=payload.user_id,
         name=name,
         mail=payload.mail,
         is_active=payload.is_active,
         is_admin=payload.is_admin,
     )
-    await set_roles(conn, payload.user_id, payload.role_ids)
+    await set_roles(finish.conn, payload.user_id, payload.role_ids)

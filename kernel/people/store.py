@@ -66,7 +66,7 @@ async def find_person(conn: Connection, user_id: UUID) -> Person | None:
 async def select_people(conn: Connection, user_ids: Collection[UUID]) -> list[Person]:
     """By name; who is gone is left out."""
     rows = await conn.fetch(
-        f"SELECT u.*, {_ROLES} FROM users u WHERE u.id = ANY($1) AND u.id <> $2 ORDER BY lower(u.name)",  # noqa: S608  # constants
+        f"SELECT u.*, {_ROLES} FROM users u WHERE u.id = ANY($1) AND u.id <> $2 ORDER BY lower(u.name)",  # noqa: S608  # built of constants of this module alone
         list(user_ids),
         ANONYMOUS_ID,
     )
@@ -102,7 +102,7 @@ async def list_people(
 async def count_people(conn: Connection, chosen: PeopleFilter) -> int:
     """Up to one more than is counted."""
     number: int = await conn.fetchval(
-        f"SELECT count(*) FROM (SELECT FROM users u WHERE {_MATCHES} LIMIT {COUNTED_TO + 1}) counted",  # noqa: S608  # constants
+        f"SELECT count(*) FROM (SELECT FROM users u WHERE {_MATCHES} LIMIT {COUNTED_TO + 1}) counted",  # noqa: S608  # built of constants of this module alone
         *_arguments(chosen),
     )
     return number
@@ -278,7 +278,7 @@ async def _fetch_page(
         comparison = "<" if is_down else ">"
         arguments.append(place)
         behind = (
-            f"AND ({key}, u.id) {comparison} (SELECT {expression.format('')}, id FROM users WHERE id = $6)"  # noqa: S608  # constants
+            f"AND ({key}, u.id) {comparison} (SELECT {expression.format('')}, id FROM users WHERE id = $6)"  # noqa: S608  # built of constants of this module alone
         )
     rows: list[Record] = await conn.fetch(
         f"""
