@@ -36,7 +36,8 @@ class MailRow:
 _COLUMNS: Final = ", ".join(field.name for field in fields(MailRow))
 # A job that no worker could end leaves its mail waiting; the ledger knows better.
 _GIVEN_UP: Final = (
-    "EXISTS (SELECT FROM job WHERE job.id = mail_message.id AND job.status IN ('dead', 'failed', 'cancelled'))"
+    "EXISTS (SELECT FROM job WHERE job.id = mail_message.id "
+    "AND job.status IN ('dead', 'failed', 'cancelled'))"
 )
 _STATUS: Final = f"CASE WHEN status = 'waiting' AND {_GIVEN_UP} THEN 'failed' ELSE status END"
 _KNOWN: Final = _COLUMNS.replace("status", f"{_STATUS} AS status")

@@ -64,9 +64,7 @@ async def set_registration(submitted: Submitted | None, document: dict[str, Any]
     return await _go_back(visit, "Saved.")
 
 
-@changing_route(
-    blueprint, f"{WAITING_PATH}/decide", form_id="registration_decide", access=_may_administer
-)
+@changing_route(blueprint, f"{WAITING_PATH}/decide", form_id="registration_decide", access=_may_administer)
 async def decide(submitted: Submitted | None, document: dict[str, Any] | None) -> Response:
     visit = current_visit()
     sent = submitted or {}
