@@ -78,7 +78,7 @@ async def test_every_refusal_is_the_same(rt, ctx, ada, database, entered):
     with pytest.raises(LoginRequired) as raised:
         await log_in(rt, ctx, *entered, HOME)
     assert (raised.value.message, raised.value.status) == (LOGIN_REFUSED, 401)
-    assert await list_jobs(database) == []
+    assert [job["kind"] for job in await list_jobs(database)] == ["note_login_failure"]
 
 
 async def test_blocked_users_and_those_without_a_password_are_refused_alike(rt, ctx, ada, database):
@@ -88,7 +88,7 @@ async def test_blocked_users_and_those_without_a_password_are_refused_alike(rt, 
     await set_hash(database, ada, None)
     with pytest.raises(LoginRequired, match=LOGIN_REFUSED):
         await log_in(rt, ctx, "Ada", PASSWORD, HOME)
-    assert await list_jobs(database) == []
+    assert [job["kind"] for job in await list_jobs(database)] == ["note_login_failure"] * 2
 
 
 async def test_a_hash_of_older_parameters_is_replaced_after_a_login(rt, ctx, ada, database, run_jobs):
