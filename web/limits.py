@@ -74,7 +74,9 @@ def list_windows(limits: Limits, asked: Asked) -> list[Window]:
         if route in limits.routes:
             wanted = [(route, asked.requester, limits.routes[route])]
     return [
-        Window(name, who, limit.requests, limit.window_s) for name, who, limit in wanted if limit is not None
+        Window(name, who, limit.requests, limit.window_s, _describe_refusal(name, asked))
+        for name, who, limit in wanted
+        if limit is not None
     ]
 
 
@@ -117,7 +119,6 @@ async def _take(rt: Runtime, rates: RateLimits, asked: Asked) -> None:
         shares = await rates.take(
             windows,
             tally=name_tally(clock.now()),
-            refusal=_describe_refusal(windows[0], asked),
             keep_tally_s=KEEP_S,
         )
     except Unavailable as error:
@@ -147,11 +148,11 @@ def _read_asked(rt: Runtime, visit: Visit) -> Asked:
     )
 
 
-def _describe_refusal(window: Window, asked: Asked) -> str:
+def _describe_refusal(name: str, asked: Asked) -> str:
     """For the report: a person where one is known, else an address; never a session or a token."""
     if asked.user_id is not None:
-        return write_refusal(window.name, "token" if asked.token else "user", str(asked.user_id))
-    return write_refusal(window.name, "address", asked.address)
+        return write_refusal(name, "token" if asked.token else "user", str(asked.user_id))
+    return write_refusal(name, "address", asked.address)
 
 
 def _say(seconds: int) -> str:

@@ -19,15 +19,15 @@ REQUESTS_MAX: Final = 10_000
 REFUSALS_MAX: Final = 5_000
 OTHERS: Final = "others"
 
-# KEYS: a log for each window, then the tally of refusals. ARGV: what the tally calls this refusal, ms to keep the
-# tally, its largest size, the name of what is beyond it; then for each window how many it allows, and its ms.
+# KEYS: a log for each window, then the tally of refusals. ARGV: ms to keep the tally, its largest size, the name of
+# what is beyond it; then for each window how many it allows, its ms, and what the tally calls a refusal by it.
 # Answers for each window what is left, the ms until more is, and the ms to wait (0: let in).
 _TAKE: Final = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local answer, refused = {}, false
+local answer, refused = {}, nil
 for at = 1, #KEYS - 1 do
-  local key, most, span = KEYS[at], tonumber(ARGV[3 + 2 * at]), tonumber(ARGV[4 + 2 * at])
+  local key, most, span = KEYS[at], tonumber(ARGV[1 + 3 * at]), tonumber(ARGV[2 + 3 * at])
   local used, high = 0, math.min(redis.call('LLEN', key), most)
   while used < high do
     local middle = math.floor((used + high) / 2)
@@ -35,24 +35,24 @@ for at = 1, #KEYS - 1 do
   end
   local oldest = used > 0 and tonumber(redis.call('LINDEX', key, used - 1)) or now
   local wait = used >= most and math.max(1, oldest + span - now) or 0
-  refused = refused or wait > 0
+  if wait > 0 and not refused then refused = ARGV[3 + 3 * at] end
   answer[#answer + 1] = most - used
   answer[#answer + 1] = oldest + span - now
   answer[#answer + 1] = wait
 end
 if refused then
-  local tally, field = KEYS[#KEYS], ARGV[1]
-  if redis.call('HEXISTS', tally, field) == 0 and redis.call('HLEN', tally) >= tonumber(ARGV[3]) then
-    field = ARGV[4]
+  local tally = KEYS[#KEYS]
+  if redis.call('HEXISTS', tally, refused) == 0 and redis.call('HLEN', tally) >= tonumber(ARGV[2]) then
+    refused = ARGV[3]
   end
-  redis.call('HINCRBY', tally, field, 1)
-  redis.call('PEXPIRE', tally, ARGV[2])
+  redis.call('HINCRBY', tally, refused, 1)
+  redis.call('PEXPIRE', tally, ARGV[1])
   return answer
 end
 for at = 1, #KEYS - 1 do
   redis.call('LPUSH', KEYS[at], string.format('%.0f', now))
-  redis.call('LTRIM', KEYS[at], 0, tonumber(ARGV[3 + 2 * at]) - 1)
-  redis.call('PEXPIRE', KEYS[at], ARGV[4 + 2 * at])
+  redis.call('LTRIM', KEYS[at], 0, tonumber(ARGV[1 + 3 * at]) - 1)
+  redis.call('PEXPIRE', KEYS[at], ARGV[2 + 3 * at])
   answer[3 * at - 2] = answer[3 * at - 2] - 1
 end
 return answer
@@ -61,12 +61,14 @@ return answer
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """`who` may do `requests` of what `name` stands for in each stretch of `window_s`."""
+    """`who` may do `requests` of what `name` stands for in each stretch of `window_s`; `refusal` is what a refusal by
+    it is counted under."""
 
     name: str
     who: str
     requests: int
     window_s: int
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +86,13 @@ class RateLimits:
         self._shared = shared
         self._take = Script(shared, _TAKE)
 
-    async def take(
-        self, windows: Sequence[Window], *, tally: str, refusal: str, keep_tally_s: int
-    ) -> list[Share]:
+    async def take(self, windows: Sequence[Window], *, tally: str, keep_tally_s: int) -> list[Share]:
         """One request of all these windows, or of none when one of them is used up: in one round trip. A refusal is
-        counted under `refusal` in the tally of that name (kernel.shared.tally). Raises Unavailable."""
+        counted in the tally of that name (kernel.shared.tally), as one by the first such window. Raises Unavailable."""
         keys = [self._shared.key("rate", window.name, window.who) for window in windows]
-        arguments: list[str | bytes | int] = [refusal, keep_tally_s * 1000, REFUSALS_MAX, OTHERS]
+        arguments: list[str | bytes | int] = [keep_tally_s * 1000, REFUSALS_MAX, OTHERS]
         for window in windows:
-            arguments += [window.requests, window.window_s * 1000]
+            arguments += [window.requests, window.window_s * 1000, window.refusal]
         numbers = await self._take.run([*keys, self._shared.key("tally", tally)], arguments)
         return [
             Share(window, int(remaining), int(reset_ms) / 1000, int(wait_ms) / 1000)

@@ -1,6 +1,7 @@
 """A window lets in what it allows in any stretch of its length, for all processes together."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,8 @@ TALLY = "refused"
 
 
 async def take(limits, *windows, refusal="somebody"):
-    return await limits.take(windows, tally=TALLY, refusal=refusal, keep_tally_s=60)
+    named = [replace(window, refusal=f"{refusal} {window.name}") for window in windows]
+    return await limits.take(named, tally=TALLY, keep_tally_s=60)
 
 
 async def age(shared, window, ms):
@@ -31,7 +33,7 @@ async def test_two_processes_let_in_together_what_the_window_allows(open_process
     )
     let_in = [shares for shares in answers if find_refusal(shares) is None]
     assert sorted(shares[0].remaining for shares in let_in) == [0, 1, 2, 3, 4]
-    assert await Tallies(first.shared).read([TALLY]) == {"somebody": 15}
+    assert await Tallies(first.shared).read([TALLY]) == {"somebody forms": 15}
 
 
 async def test_a_request_leaves_the_window_when_its_time_has_passed_and_not_before(process):
@@ -56,7 +58,8 @@ async def test_who_is_refused_by_one_window_uses_nothing_of_the_others(process):
     narrow, wide = Window("login", "192.0.2.1", 1, 60), Window("forms", "ada", 10, 3_600)
     await take(limits, narrow, wide)
     shares = await take(limits, narrow, wide)
-    assert find_refusal(shares).window == narrow
+    assert find_refusal(shares).window.name == narrow.name
+    assert await Tallies(process.shared).read([TALLY]) == {"somebody login": 1}
     assert (await take(limits, wide))[0].remaining == 8
 
 
@@ -81,7 +84,7 @@ async def test_the_tally_of_refusals_stays_bounded(process, monkeypatch):
     await take(limits, window)
     for name in ("a", "b", "c", "d", "a"):
         await take(limits, window, refusal=name)
-    assert await Tallies(process.shared).read([TALLY]) == {"a": 2, "b": 1, OTHERS: 2}
+    assert await Tallies(process.shared).read([TALLY]) == {"a forms": 2, "b forms": 1, OTHERS: 2}
 
 
 async def test_the_headers_say_what_is_allowed_and_what_is_left(process):
