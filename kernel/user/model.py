@@ -7,8 +7,8 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """`is_active` is false for a blocked account, and for one that `awaits_approval` after its registration; `access` and
-    `login` are None before the first login."""
+    """`is_active` is false for a blocked account, and for one that registered and `awaits_approval`. `access`
+    and `login` are None before the first login."""
 
     id: UUID
     name: str
