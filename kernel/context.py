@@ -36,8 +36,8 @@ class Actor:
 @dataclass(frozen=True, slots=True)
 class Context:
     """`session_key` is a hash of the session id, so that a job can be shown to the session that asked for it. `depth`
-    counts the jobs of plugins that led to this one, each submitted in a tap of the one before. `client_address` is where
-    a request came from, for the audit log."""
+    counts the jobs of plugins that led to this one, each submitted in a tap of the one before. `client_address` is
+    where a request came from, for the audit log."""
 
     actor: Actor = field(default_factory=Actor)
     stage_id: str = LIVE

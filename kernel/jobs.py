@@ -88,8 +88,8 @@ class RecordLogin:
 class SetPassword:
     """`pass_hash` is made before submitting: a password never stands in the ledger.
 
-    With `replaces` it is set only in place of that hash, so that a late job cannot bring back an old password: it is the
-    same password, hashed anew. Any other is a new one and ends the sessions of its user but for the one under
+    With `replaces` it is set only in place of that hash, so that a late job cannot bring back an old password: it is
+    the same password, hashed anew. Any other is a new one and ends the sessions of its user but for the one under
     `keeps_session`. `link_digest` is that of a mailed link, as hexadecimal digits, which is spent with it.
     """
 

@@ -28,6 +28,7 @@ from kernel.jobs import (
     SaveItem,
     SetPassword,
     SetPluginSettings,
+    SubmittedForm,
     WorkPluginQueue,
 )
 from kernel.ledger.payload import decode_payload, encode_payload
@@ -54,7 +55,6 @@ from kernel.person_jobs import (
     SetPermissions,
 )
 from kernel.site_jobs import NoteLoginFailure, SetMaintenance, SetRateLimits
-from kernel.site_jobs import NoteLoginFailure, SetMaintenance, SetRateLimits
 
 texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
 numbers = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
@@ -77,6 +77,7 @@ PAYLOADS = {
         log_message=texts,
         expected_revision_id=st.none() | ids,
     ),
+    SubmittedForm: st.builds(SubmittedForm, texts, objects),
     DeleteItem: st.builds(DeleteItem, ids, ids),
     SavePerson: st.builds(
         SavePerson,
@@ -133,9 +134,6 @@ PAYLOADS = {
     IndexItem: st.builds(IndexItem, st.lists(ids, max_size=3)),
     RunItemTaps: st.builds(RunItemTaps, texts, st.lists(objects, max_size=3)),
     RecordLogin: st.builds(RecordLogin, ids, times),
-    NoteLoginFailure: st.builds(NoteLoginFailure, st.sampled_from(["refused", "locked"]), st.none() | ids),
-    SetRateLimits: st.builds(SetRateLimits, objects),
-    SetMaintenance: st.builds(SetMaintenance, st.booleans(), texts),
     NoteLoginFailure: st.builds(NoteLoginFailure, st.sampled_from(["refused", "locked"]), st.none() | ids),
     SetRateLimits: st.builds(SetRateLimits, objects),
     SetMaintenance: st.builds(SetMaintenance, st.booleans(), texts),
