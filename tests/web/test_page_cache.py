@@ -508,7 +508,7 @@ async def test_without_news_from_redis_pages_are_made_anew(process):
 
 async def test_a_spoiled_entry_is_made_anew(process, redis_client):
     await process.ask()
-    key = process.cache._entry_key(f"page1\n0 http\n{HOST}\n\n/page/a")
+    key = process.cache._entry_key(f"page1\n http\n{HOST}\n\n/page/a")
     redis_client.hset(key, "value", b"no json")
     process.pages._pages._entries.clear()
     assert (await process.ask()).body == b"answer 2"
