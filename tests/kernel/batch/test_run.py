@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from kernel.batch import run as batch_run
+from kernel.batch.delete_person import DeletePerson
 from kernel.batch.export_items import EXPORT_ITEMS
 from kernel.batch.import_items import IMPORT_ITEMS, ImportItems
 from kernel.batch.operations import OPERATIONS
@@ -17,6 +18,7 @@ from kernel.batch.start import start_batch
 from kernel.batch.store import list_last_runs
 from kernel.context import Context
 from kernel.errors import Conflict, Forbidden, LoginRequired
+from kernel.ids import uuid7
 from kernel.item_type.load import list_item_types
 from kernel.jobs import RUN_BATCH, RunBatch
 from kernel.ledger.cancel import cancel_job, retry_job
@@ -204,8 +206,8 @@ async def test_a_right_that_is_taken_away_in_the_middle_ends_it_there(site, monk
 
 @pytest.mark.parametrize("name", OPERATIONS)
 async def test_a_batch_of_nothing_is_done(site, name):
-    operation = OPERATIONS[name]
-    job = await site.run(operation, ImportItems(0) if operation is IMPORT_ITEMS else Selection())
+    given = {"import_items": ImportItems(0), "delete_person": DeletePerson(uuid7(), "nobody", "keep")}
+    job = await site.run(OPERATIONS[name], given.get(name) or Selection())
     assert (job.status, job.result["outcome"], job.result["done"]) == (JobStatus.DONE, "done", 0)
     assert (job.progress_done, job.progress_total) == (0, 0)
 
