@@ -6,7 +6,7 @@ from axe_playwright_python.async_playwright import Axe
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
-STRANGERS = ("/", "/user/login", "/nothing-here")
+STRANGERS = ("/", "/user/login", "/user/password-reset", "/nothing-here")
 PAGES = (
     "/admin",
     "/admin/style",
@@ -22,7 +22,21 @@ PAGES = (
     "/admin/cron",
     "/admin/plugins",
     "/admin/plugins/blog",
+    "/admin/mail",
+    "/admin/limits",
+    "/admin/audit",
+    "/admin/people",
+    "/admin/people/add",
+    "/admin/people/roles",
+    "/admin/people/permissions",
+    "/admin/people/registration",
+    "/admin/people/why",
+    "/user",
     "/user/password",
+    "/user/mail",
+    "/user/sessions",
+    "/user/second-factor",
+    "/user/tokens",
 )
 
 

@@ -7,10 +7,15 @@ import pytest
 from kernel.form.token import build_form_token, build_id
 from kernel.ledger.wait import wait_for_job
 from kernel.plugin.live import LivePlugins
+from kernel.setting.store import upsert_setting
+from kernel.setting.tag import setting_tag
+from kernel.shared.session import Sessions
 from kernel.tap.registry import TapOptions, TapRegistry
+from kernel.user.proof.registration import SETTING
 from web.app import create_asgi
+from web.visit import cookie_name
 
-ON_ITEMS = TapOptions(forms=frozenset({"item_form"}))
+ON_ITEMS = TapOptions(forms=frozenset({"item_form", "user_register"}))
 SENT = {"title": "Bread", "field_body": "<p>x</p>", "field_body__format": "filtered_html", "status": "1"}
 
 
@@ -27,6 +32,19 @@ async def probed_site(site, workshop):
     web = replace(site.web, live_plugins=LivePlugins(add_probe(site.web)))
     site.worker.live_plugins.current = add_probe(site.worker)
     return replace(site, web=web, app=create_asgi(web))
+
+
+async def set_registration(site, mode):
+    async with site.worker.db.transaction() as tx:
+        await upsert_setting(tx.conn, SETTING, mode)
+    await site.worker.cache.drop([setting_tag(SETTING)])
+
+
+async def fill_in(site, stranger):
+    """What somebody sends who makes an account."""
+    session, _ = await Sessions(site.web.shared, 600).load(stranger.cookies[cookie_name(site.config)])
+    names = {"name": "bob", "mail": "bob@example.org", "password": "a long one", "again": "a long one"}
+    return {**names, "probe_note": "complain", "form_token": build_form_token(session, "user_register")}
 
 
 @pytest.mark.story("9.3", "9.4")
@@ -50,11 +68,18 @@ async def test_a_plugins_input_is_checked_beside_the_others_and_told_of_after_th
         too_long = await send(probe_note="x" * 21)
         assert "A note is 21 characters long; 20 are allowed at most." in too_long.text
 
+        await set_registration(site, "open")
+        async with site.client() as stranger:
+            assert 'name="probe_note"' in (await stranger.get("/user/register")).text
+            answer = await stranger.post("/user/register", data=await fill_in(site, stranger))
+            assert (answer.status_code, "Not &lt;this&gt;." in answer.text) == (422, True)
+
         saved = await send(probe_note="well")
         assert saved.status_code == 303
         item = (await browser.get(saved.headers["Location"], headers={"Accept": "application/json"})).text
         assert "probe_note" not in item
     async with site.worker.db.acquire() as conn:
+        assert await conn.fetchval("SELECT count(*) FROM job WHERE kind = 'register'") == 0
         job_id = await conn.fetchval("SELECT id FROM job WHERE kind = 'run_form_taps'")
     job = await wait_for_job(site.worker.ledger, job_id, 10)
     assert job.result == {"outcome": "done", "ran": ["probe"], "failed": []}

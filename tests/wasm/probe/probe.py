@@ -113,7 +113,8 @@ def form_alter(form: Form) -> None:
     form.add(
         FormElement("textfield", "probe_note", "A note", help=", ".join(names), max_length=20, weight=-50)
     )
-    form.change("title", label="Headline", required=True)
+    if "title" in names:
+        form.change("title", label="Headline", required=True)
 
 
 @tap

@@ -19,6 +19,7 @@ from kernel.user.proof.letters import REGISTER_PATH
 from kernel.user.proof.register import LINK_GONE, find_registration
 from kernel.user.proof.registration import load_registration_mode
 from kernel.user.store import find_user_by_name
+from web.form_taps import alter, check
 from web.guard import Submitted, anybody, changing_route
 from web.proof_pages import CHECK_PATH, show_form, tell
 from web.respond import redirect_after_change
@@ -36,14 +37,14 @@ async def show_register() -> Response:
     await _require_open(visit)
     if not visit.actor.is_anonymous:
         return redirect_after_change("/")
-    return await show_form(visit, build_register_form(), under=UNDER)
+    return await show_form(visit, await alter(visit, build_register_form()), under=UNDER)
 
 
 async def _redisplay_register(submitted: Submitted, stale: StaleForm) -> Response:
     visit = current_visit()
     if await load_registration_mode(visit.rt) == "off":
         raise stale
-    form = build_register_form()
+    form = await alter(visit, build_register_form())
     raw, problems = read_values(form, submitted).raw, {"": stale.message}
     return await show_form(visit, form, values=raw, problems=problems, status=stale.status, under=UNDER)
 
@@ -54,9 +55,9 @@ async def _redisplay_register(submitted: Submitted, stale: StaleForm) -> Respons
 async def register(submitted: Submitted | None, document: dict[str, Any] | None) -> Response:
     """Names are public, so a taken one is said to be taken. Of an address only its owner learns, by mail."""
     visit = current_visit()
-    form = build_register_form()
-    submission = validate_form(form, visit.session, submitted or {})
     await _require_open(visit)
+    form = await alter(visit, build_register_form())
+    submission = await check(visit, form, validate_form(form, visit.session, submitted or {}))
     problems = await _check(visit, submission)
     if problems:
         return await show_form(
