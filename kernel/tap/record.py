@@ -90,7 +90,9 @@ class Record:
 
 def _describe_permission(name: str, granted: bool) -> str:  # as it stands in a record
     if name == EVERYTHING:
-        return f"It depends on whether the user is an administrator, and this one is{'' if granted else ' not'}."
+        return (
+            f"It depends on whether the user is an administrator, and this one is{'' if granted else ' not'}."
+        )
     return f"It depends on the permission “{name}”, which the user {'has' if granted else 'does not have'}."
 
 
