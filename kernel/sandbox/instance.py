@@ -15,6 +15,7 @@ from kernel.sandbox.admission import Admission
 from kernel.sandbox.bindings import Call, Instantiation, Linker, Store, StringCall
 from kernel.sandbox.engine import Engine
 from kernel.sandbox.imports import PLAIN_CALLS_PER_CALL, Guest, Imports
+from kernel.sandbox.memory import read_linear_memories
 from kernel.sandbox.wasi import REFUSED
 
 
@@ -143,6 +144,17 @@ class Instance(Guest):
             del self._host.imports.guests[self._store.address]
             self._store.close()
             self._store = None
+
+    def close_measured(self) -> int | None:
+        """As close; answers how large its memory had become, in bytes, None where that cannot be known. Takes about two
+        milliseconds more, so it is for few of many."""
+        if self._store is None or self.busy:
+            self.close()
+            return None
+        before = read_linear_memories()
+        self.close()
+        gone = before.keys() - read_linear_memories().keys()
+        return before[gone.pop()] if len(gone) == 1 else None
 
     def _begin_start(self) -> Instantiation:
         memory_bytes = self._blueprint.limits.memory_mb * 2**20

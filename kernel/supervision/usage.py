@@ -17,7 +17,7 @@ _KEEP_S: Final = (HOURS + 1) * 3_600
 @dataclass(frozen=True, slots=True)
 class TapUsage:
     """`p50_ms` and `p95_ms` are upper bounds of real time, None beyond the last bucket; `cpu_ms` and `host_calls` are
-    means of one call."""
+    means of one call, `memory_mb` is that of the instances in which it ran and that were measured, None without any."""
 
     tap: str
     calls: int
@@ -26,6 +26,7 @@ class TapUsage:
     p95_ms: float | None
     cpu_ms: float
     host_calls: float
+    memory_mb: float | None
 
 
 async def add_usage(tallies: Tallies, tally: Tally) -> None:
@@ -58,6 +59,7 @@ def summarise(tap: str, numbers: Mapping[str, int]) -> TapUsage:
         _find_bound(numbers, 0.95),
         numbers.get("cpu_us", 0) / 1000 / max(calls, 1),
         numbers.get("host_calls", 0) / max(calls, 1),
+        numbers["memory_kb"] / 1024 / numbers["measured"] if numbers.get("measured") else None,
     )
 
 

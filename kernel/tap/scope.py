@@ -60,7 +60,17 @@ class PluginState:
     first of them began.
     """
 
-    __slots__ = ("_instance", "_one_at_a_time", "_record", "chain", "handles", "plugin", "scope", "tap")
+    __slots__ = (
+        "_instance",
+        "_one_at_a_time",
+        "_ran",
+        "_record",
+        "chain",
+        "handles",
+        "plugin",
+        "scope",
+        "tap",
+    )
 
     def __init__(self, scope: "TapScope", plugin: TapPlugin) -> None:
         self.scope = scope
@@ -70,6 +80,8 @@ class PluginState:
         self.chain: tuple[tuple[str, str], ...] = ()
         self._record = Record()
         self._instance: Instance | None = None
+        # The taps and functions that ran in it.
+        self._ran: set[str] = set()
         # An instance answers one call at a time; who dispatches two taps at once waits here.
         self._one_at_a_time = asyncio.Lock()
 
@@ -133,6 +145,7 @@ class PluginState:
             if self._instance is None:
                 self._record = Record()
                 self._instance = await self.plugin.component.take(self)
+            self._ran.add(name)
             if told is not None:
                 self._record.merge(told)
             cpu_before_ms, calls_before = self._instance.cpu_ms, self._instance.host_calls
@@ -175,7 +188,14 @@ class PluginState:
     def close(self) -> None:
         if self._instance is not None:
             self._note_senses(self._instance)
-            self._instance.close()
+            watch, name = self.plugin.watch, self.plugin.name
+            if watch.wants_memory(name):
+                size_bytes = self._instance.close_measured()
+                if size_bytes is not None:
+                    watch.note_memory(name, self._ran, size_bytes)
+            else:
+                self._instance.close()
+            self._ran.clear()
             self._instance = None
 
 

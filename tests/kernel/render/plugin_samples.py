@@ -28,7 +28,16 @@ def make_plugin_pages(common):
     )
     uploaded = replace(line, uploaded="1.2.0", in_folder="1.3.0")
     offered = replace(uploaded, name="shop", state="offered", offered="", new_wishes=wishes)
-    numbers = {"calls": 1_204, "failures": 3, "cpu_us": 900_000, "host_calls": 2_408, "b4": 1_000, "b9": 204}
+    numbers = {
+        "calls": 1_204,
+        "failures": 3,
+        "cpu_us": 900_000,
+        "host_calls": 2_408,
+        "measured": 3,
+        "memory_kb": 61_440,
+        "b4": 1_000,
+        "b9": 204,
+    }
     stop = Stop("votes", "tap_page", now(), "Plugin 'votes', tap_page: RuntimeError: no")
     failure = Failure(
         uuid7(),
