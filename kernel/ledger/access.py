@@ -2,21 +2,36 @@
 
 What a plugin puts off until later is done on behalf of whoever was being served, and is not theirs all the same: they
 did not ask for it, and what the plugin wrote down is not for their eyes. Nor is a mail theirs: what became of it would
-tell them whether there is an account with that name or address.
+tell them whether there is an account with that name or address. And what is noted at the doors, of logins that failed
+or a token that was used, is for the site to know, and for nobody who stands there to cancel.
 """
 
 from typing import Final, Protocol
 from uuid import UUID
 
 from kernel.context import Context
-from kernel.jobs import WORK_PLUGIN_QUEUE
+from kernel.jobs import RECORD_LOGIN, WORK_PLUGIN_QUEUE
+from kernel.login_jobs import SPEND_RECOVERY_CODE
 from kernel.mail_jobs import CHANGE_MAIL, MAIL_PASSWORD_RESET, REGISTER, SEND_MAIL
+from kernel.person_jobs import NOTE_TOKEN_USE
+from kernel.site_jobs import NOTE_LOGIN_FAILURE
 
 # Lets somebody see the state of everybody's jobs, cancel them and try them again.
 ADMINISTER_JOBS: Final = "administer jobs"
 # Kinds that are nobody's own, whoever they run as.
 OF_THE_SITE: Final = frozenset(
-    kind.name for kind in (WORK_PLUGIN_QUEUE, SEND_MAIL, MAIL_PASSWORD_RESET, REGISTER, CHANGE_MAIL)
+    kind.name
+    for kind in (
+        WORK_PLUGIN_QUEUE,
+        SEND_MAIL,
+        MAIL_PASSWORD_RESET,
+        REGISTER,
+        CHANGE_MAIL,
+        NOTE_LOGIN_FAILURE,
+        RECORD_LOGIN,
+        SPEND_RECOVERY_CODE,
+        NOTE_TOKEN_USE,
+    )
 )
 
 

@@ -22,7 +22,7 @@ COUNTED: Final = 1_000
 ATTENTION: Final = frozenset({JobStatus.FAILED, JobStatus.DEAD})
 
 # Work that nobody asked for by name, and that a list of somebody's own work leaves out.
-_BACKSTAGE: Final = ("record_login", "retry_job", *sorted(OF_THE_SITE))
+_BACKSTAGE: Final = ("retry_job", *sorted(OF_THE_SITE))
 # Partial indexes hold these, and no index the others.
 _INDEXED: Final = frozenset({JobStatus.QUEUED, JobStatus.RUNNING, *ATTENTION})
 

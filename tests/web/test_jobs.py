@@ -198,6 +198,25 @@ async def test_what_plugins_put_off_is_not_among_an_administrators_own_either(si
             assert (str(job_id) in (await browser.get(path)).text) == is_listed, path
 
 
+async def test_what_is_noted_at_the_doors_is_nobodys_to_read_or_cancel(site):
+    ada = await site.make_user("ada")
+    stranger = await Sessions(site.web.shared, 600).create(user_id=None)
+    waiting = {"status": "queued", "run_at": now() + timedelta(hours=1)}
+    notes = [
+        (kind, owner, session.id, await add_job(site, owner, kind=kind, session_key=session.key, **waiting))
+        for owner, session in ((ANONYMOUS_ID, stranger), (ada.id, await site.log_in(ada)))
+        for kind in ("note_login_failure", "record_login", "spend_recovery_code", "note_token_use")
+    ]
+    for kind, owner, cookie, job_id in notes:
+        async with site.client(cookie=cookie) as browser:
+            listed = await browser.get("/jobs.json", params={"kind": kind})
+            assert listed.status_code == 200, listed.text
+            assert str(job_id) not in listed.text, (kind, owner)
+        answer = await press(site, cookie, f"/job/{job_id}/cancel", "job_cancel")
+        assert answer.status_code == 404, (kind, owner)
+        assert (await read_job(site, job_id))["cancel_requested"] is False, (kind, owner)
+
+
 async def test_complaints_about_values_are_for_those_who_typed_them(site):
     ada, cookies = await log_in_everybody(site)
     refused = {"outcome": "invalid", "problems": {"title": PROBLEM}}
@@ -331,8 +350,8 @@ async def test_the_list_of_everybody_is_filtered_and_goes_on(site):
         for number in range(30)
     ]
     dead = await add_job(site, (await site.make_user("Bob")).id)
-    token = await site.make_token(await site.make_user("root", is_admin=True))
-    async with site.client(token=token) as program:
+    session = await site.log_in(await site.make_user("root", is_admin=True))
+    async with site.client(cookie=session.id) as program:
 
         async def find(**query):
             answer = (await program.get("/admin/jobs.json", params=query)).json()
@@ -374,11 +393,11 @@ async def spent(site):
     """A job that was given up, would succeed now, and belongs to the account whose id is given."""
 
     async def make(actor_id, **columns):
-        payload = {"user_id": str(actor_id), "at": now().isoformat()}
+        payload = {"user_id": str(actor_id), "timezone": "UTC"}
         return await add_job(
             site,
             actor_id,
-            kind="record_login",
+            kind="save_account",
             payload=payload,
             result=None,
             attempts=5,
