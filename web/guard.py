@@ -121,7 +121,8 @@ def _log_forgery(visit: Visit, form_id: str, stale: StaleForm) -> None:
     log.warning(
         "perhaps a forged request: its form token does not hold",
         form=form_id,
-        path=request.path,
+        # Not the path, in which the token of a link may stand that still lets somebody in.
+        route=request.url_rule.rule if request.url_rule is not None else "",
         origin=request.headers.get("Origin", ""),
         user_id=str(visit.actor.id),
         detail=stale.detail,

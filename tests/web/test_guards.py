@@ -98,7 +98,13 @@ async def test_a_token_of_one_form_or_session_does_not_open_another(site, capsys
             assert right == build_form_token(first, "item_form")
     logged = [line for line in capsys.readouterr().out.splitlines() if "perhaps a forged request" in line]
     assert len(logged) == 2
-    assert all("path=/item/add/page" in line for line in logged)
+    assert all("route=/item/add/<type_name>" in line for line in logged)
+    async with site.client() as browser:
+        await browser.post(f"/user/login-link/{'a-live-token' * 4}", data={"form_token": "wrong"})
+    told = capsys.readouterr().out
+    assert "route=/user/login-link/<token>" in told
+    # Whoever reads the log could log in with it.
+    assert "a-live-token" not in "".join(line for line in told.splitlines() if "forged" in line)
 
 
 def read_token(html, form):
