@@ -20,6 +20,7 @@ from kernel.rate_limit.model import API_READ, API_WRITE, FORMS, LOGIN, PAGES, ST
 from kernel.rate_limit.tally import KEEP_S, name_tally, write_refusal
 from kernel.runtime import Runtime
 from kernel.shared.rate_limit import RateLimits, Share, Window, describe_shares, find_refusal
+from kernel.user.entry.lockout import find_network
 from web.client_address import read_client_address
 from web.visit import Visit
 
@@ -28,6 +29,8 @@ log = get_logger(__name__)
 SAFE_METHODS: Final = frozenset(("GET", "HEAD", "OPTIONS"))
 # Below it strangers reach accounts: by a password, a link, a second factor, a registration.
 ACCOUNTS: Final = "/user/"
+# The doors among them by which anybody comes in, whether a session is open in that browser or not.
+ENTRANCES: Final = ("/user/login", "/user/login-link", "/user/password-reset", "/user/register")
 
 
 class TooOften(TooMany):
@@ -41,8 +44,8 @@ class TooOften(TooMany):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the limits look at of a request. `rule` is the template of its route; `session` the key of a session, also a
-    stranger's, and `user_id` whose session or token it is."""
+    """What the limits look at of a request. `rule` is the template of its route; `address` the network that it comes
+    from; `session` the key of a session, also a stranger's, and `user_id` whose session or token it is."""
 
     method: str
     path: str
@@ -80,6 +83,10 @@ def list_windows(limits: Limits, asked: Asked) -> list[Window]:
     ]
 
 
+def _is_entrance(path: str) -> bool:
+    return any(path == door or path.startswith(f"{door}/") for door in ENTRANCES)
+
+
 def _list_doors(asked: Asked) -> list[tuple[Door, str]]:
     address = f"address-{asked.address}"
     if asked.token:
@@ -88,7 +95,8 @@ def _list_doors(asked: Asked) -> list[tuple[Door, str]]:
         return [(PAGES, asked.requester)]
     session = [(FORMS, f"session-{asked.session}")] if asked.session else []
     if asked.user_id is not None:
-        return session
+        # Else whoever has an account could try those of others without end.
+        return [(LOGIN, address), *session] if _is_entrance(asked.path) else session
     # A stranger has another session whenever he likes.
     strangers = [*session, (STRANGERS, address)]
     return [(LOGIN, address), *strangers] if asked.path.startswith(ACCOUNTS) else strangers
@@ -103,7 +111,7 @@ async def check_limits(rt: Runtime, rates: RateLimits, visit: Visit) -> None:
 async def note_bad_token(rt: Runtime, rates: RateLimits) -> None:
     """For a request whose token is not good: counted like a form of a stranger. Raises TooOften."""
     if rt.config.rate_limits:
-        await _take(rt, rates, Asked("POST", "/", "/", read_client_address(rt.config, request)))
+        await _take(rt, rates, Asked("POST", "/", "/", find_network(read_client_address(rt.config, request))))
 
 
 def add_limit_headers(response: Response) -> None:
@@ -141,7 +149,7 @@ def _read_asked(rt: Runtime, visit: Visit) -> Asked:
         request.method,
         request.path,
         request.url_rule.rule if request.url_rule is not None else "",
-        read_client_address(rt.config, request),
+        find_network(read_client_address(rt.config, request)),
         session=visit.session.key if visit.session is not None else "",
         token=hashlib.sha256(token.encode()).hexdigest()[:32] if token else "",
         user_id=None if visit.actor.is_anonymous else visit.actor.id,

@@ -47,6 +47,11 @@ def test_what_is_counted_by_what_without_any_settings():
         ("strangers", address),
     ]
     assert names(ask("POST", "/user/logout", session="s", user_id=ADA)) == [("forms", "session-s")]
+    assert names(ask("POST", "/user/loginless", session="s", user_id=ADA)) == [("forms", "session-s")]
+    # Whoever is logged in may try the accounts of others no more often than strangers.
+    for entrance in ("login", "login/code", "login-link/x", "password-reset", "password-reset/x", "register"):
+        asked = ask("POST", f"/user/{entrance}", session="s", user_id=ADA)
+        assert names(asked) == [("login", address), ("forms", "session-s")]
     assert names(ask("GET", "/admin/jobs.json", token="t", user_id=ADA)) == [("api_read", "token-t")]
     assert names(ask("POST", "/item/add/page", token="t", user_id=ADA)) == [("api_write", "token-t")]
     limits = {
