@@ -30,7 +30,8 @@ COLUMNS: Final = (
 _DAY: Final = re.compile(r"[12]\d{3}-\d\d-\d\d")
 _NAME: Final = re.compile(r"[a-z_]{1,40}(\.[a-z_]{1,40})?")
 # A spreadsheet would take a cell that begins like this for a formula.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_BEFORE: Final = re.compile(r"^[\s\u200b-\u200f\u2060\ufeff\x00-\x1f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,8 @@ async def _read_all(db: Database, wanted: Wanted) -> AsyncGenerator[list[Event],
 
 def _write_rows(rows: Sequence[Sequence[str]]) -> bytes:
     file = io.StringIO()
-    csv.writer(file, lineterminator="\r\n").writerows(rows)
+    # Quoted, so that no program takes another sign for the end of a cell.
+    csv.writer(file, lineterminator="\r\n", quoting=csv.QUOTE_ALL).writerows(rows)
     return file.getvalue().encode()
 
 
@@ -163,7 +165,7 @@ def _write_cell(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
     text = orjson.dumps(value).decode() if isinstance(value, dict) else "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if _BEFORE.sub("", text).startswith(_FORMULA) else text
 
 
 def _find_path(event: Event) -> str:

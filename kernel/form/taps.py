@@ -89,6 +89,9 @@ def note_submitted(registry: TapRegistry, form: Form, submission: Submission) ->
 
 def apply_changes(form: Form, plugin: str, changes: Mapping[str, Any]) -> Form:
     """Raises ValueError for what a plugin may not change, and for a form that contradicts itself afterwards."""
+    asks_for_credentials = any(element.kind == "password" for element in form.inputs())
+    if asks_for_credentials and any("label" in change for change in changes["change"].values()):
+        raise ValueError(f"labels of {form.id} stay as they are, since people enter a password there")
     elements = _change(form.elements, changes["change"])
     known = {element.name for element in form.inputs()}
     if unknown := sorted(changes["change"].keys() - known):
@@ -98,7 +101,11 @@ def apply_changes(form: Form, plugin: str, changes: Mapping[str, Any]) -> Form:
         # Those of fields begin with field_, and what is in them is stored as such.
         if not data["name"].startswith(f"{plugin}_") or data["name"].startswith("field_"):
             raise ValueError(f"the name {data['name']!r} must begin with {plugin}_")
-        added.append(_read_element(data))
+        element = _read_element(data)
+        if asks_for_credentials:
+            # Nobody shall take an input of a plugin for one that may be trusted with a password.
+            element = replace(element, help=f"{element.help} Asked by the plugin {plugin}.".strip())
+        added.append(element)
     altered = replace(form, elements=in_order((*elements, *added)))
     if complaints := check_form(altered):
         raise ValueError("; ".join(complaints))

@@ -297,6 +297,11 @@ class _Call:
                 raise PluginDataError(f"{len(answer)} answers for {len(wanted)} items")
         except PluginDataError as mistake:
             raise self._failure(implementor, "bad-answer", f"bad answer: {mistake}.") from None
+        except (
+            Exception
+        ) as error:  # what trips a reader of ours is this plugin's failure, and not that of the page
+            log.exception("an answer of a plugin could not be read", plugin=implementor.plugin.name)
+            raise self._failure(implementor, "bad-answer", "bad answer: it cannot be read.") from error
         self._keep(implementor, wanted, answer, told)
         if self.tap.combine == "accumulate":
             return self._accumulate(implementor, answer, handles)

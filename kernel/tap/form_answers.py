@@ -59,7 +59,8 @@ def read_form_problems(answer: Any) -> dict[str, str]:
 
 def _check_element(element: Any, place: str) -> None:
     _require_keys(element, place, _ELEMENT_KEYS)
-    if element.get("kind") not in KINDS:
+    kind = element.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
         raise PluginDataError(f"{place}: 'kind' must be one of {', '.join(sorted(KINDS))}")
     if not isinstance(element.get("name"), str) or not is_machine_name(element["name"]):
         raise PluginDataError(f"{place}: 'name' must hold a-z, 0-9 and _ only, and start with a letter")

@@ -38,6 +38,7 @@ PAGES = (
     "/user/second-factor",
     "/user/tokens",
 )
+PERSON_PAGES = ("/admin/people/{id}", "/admin/people/{id}/delete", "/admin/people/{id}/tokens")
 
 
 async def list_faults(page, path):
@@ -52,17 +53,17 @@ async def list_faults(page, path):
 
 
 @pytest.mark.parametrize(("scheme", "viewport"), [("light", WIDE), ("dark", NARROW)], ids=["light", "dark"])
-async def test_no_page_has_a_fault_that_axe_finds(run_site, open_page, browser, scheme, viewport):
+async def test_no_page_has_a_fault_that_axe_finds(run_site, open_page, person, scheme, viewport):
     faults = []
     async with run_site() as site:
-        stranger = await browser.new_page(
-            base_url=f"http://127.0.0.1:{site.port}", color_scheme=scheme, viewport=viewport
-        )
-        for path in STRANGERS:
-            faults += await list_faults(stranger, path)
-        await stranger.close()
         async with open_page(site, color_scheme=scheme, viewport=viewport) as page:
-            for path in PAGES:
+            stranger = await page.context.browser.new_page(
+                base_url=f"http://127.0.0.1:{site.port}", color_scheme=scheme, viewport=viewport
+            )
+            for path in STRANGERS:
+                faults += await list_faults(stranger, path)
+            await stranger.close()
+            for path in (*PAGES, *(path.format(id=person.id) for path in PERSON_PAGES)):
                 faults += await list_faults(page, path)
     assert not faults, "\n".join(faults)
 

@@ -6,6 +6,7 @@ import io
 from collections import Counter
 
 import orjson
+import pytest
 
 from kernel.context import Context
 from kernel.form.token import build_form_token
@@ -14,6 +15,7 @@ from kernel.jobs import DELETE_ITEM, SAVE_ITEM, SET_PASSWORD, DeleteItem, SaveIt
 from kernel.ledger.wait import submit_and_wait
 from kernel.shared.session import Sessions
 from kernel.user.load import load_actor
+from web.audit_view import _write_cell
 from web.visit import cookie_name
 
 BODY = {"field_body": "Some words.", "field_body__format": "plain_text", "status": "1"}
@@ -144,3 +146,19 @@ async def test_a_filter_that_cannot_be_is_refused(site):
                 assert (await browser.get(f"{path}?{query}")).status_code == 400, (path, query)
         assert (await browser.get("/admin/audit?subject=%ED%A0%80")).status_code == 200
         assert (await browser.get("/admin/audit.xls")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        (" \t=1+1", "' \t=1+1"),
+        ("\u200b\uff1d1", "'\u200b\uff1d1"),
+        ("a;=1+1", "a;=1+1"),
+        ("plain", "plain"),
+        (None, ""),
+        ({"a": "=1"}, '{"a":"=1"}'),
+    ],
+)
+def test_no_cell_is_a_formula(value, cell):
+    assert _write_cell(value) == cell

@@ -1,5 +1,7 @@
 """Plugins add to a form and look at what was entered; what they may not touch stays as it was."""
 
+from dataclasses import replace
+
 import pytest
 
 from kernel.form.build import build_form
@@ -29,6 +31,7 @@ FORM = build_form(
         ),
     ],
 )
+PLAIN = replace(FORM, elements=tuple(element for element in FORM.elements if element.kind != "password"))
 VALUES = {"title": "Bread", "password": "secret", "revision": "r1", "size": "s", "probe_note": "complain"}
 ON_EXAMPLE = TapOptions(forms=frozenset({"example"}))
 NOTE = {"kind": "textfield", "name": "p_note", "label": "Note"}
@@ -45,13 +48,13 @@ async def scope(workshop):
 
 @pytest.mark.story("9.3")
 async def test_a_plugin_adds_an_input_and_complains_about_what_is_entered(scope):
-    altered = await alter_form(scope, FORM)
+    altered = await alter_form(scope, PLAIN)
     assert altered.failures == ()
-    note, title, password, revision, more = altered.form.elements
-    # It was told neither of the password nor of what is hidden.
+    note, title, revision, more = altered.form.elements
+    # It was not told of what is hidden.
     assert (note.name, note.help, note.max_length) == ("probe_note", "title, size", 20)
     assert (title.label, title.required) == ("Headline", True)
-    assert (password, revision, more) == FORM.elements[1:]
+    assert (revision, more) == PLAIN.elements[1:]
 
     sent = Submission(VALUES, {"title": "The form's own words."}, {})
     checked, failures = await check_with_plugins(scope, altered.form, sent)
@@ -66,7 +69,7 @@ async def test_a_plugin_adds_an_input_and_complains_about_what_is_entered(scope)
 
 
 async def test_a_plugin_that_fails_complains_of_nothing_and_other_forms_are_not_asked_about(scope):
-    form = (await alter_form(scope, FORM)).form
+    form = (await alter_form(scope, PLAIN)).form
     sent = Submission({**VALUES, "title": "break"}, {}, {})
     checked, (failure,) = await check_with_plugins(scope, form, sent)
     assert checked == sent
@@ -84,17 +87,25 @@ async def test_a_plugin_that_fails_complains_of_nothing_and_other_forms_are_not_
         ),
         pytest.param({"add": [NOTE, NOTE], "change": {}}, "is used 2 times", id="twice"),
         pytest.param({"add": [{**NOTE, "kind": "radios"}], "change": {}}, "needs options", id="no options"),
-        pytest.param(
-            {"add": [], "change": {"missing": {"label": "x"}}}, "no element 'missing'", id="missing"
-        ),
-        pytest.param({"add": [], "change": {"password": {"label": "PIN"}}}, "may change", id="password"),
-        pytest.param({"add": [], "change": {"revision": {"label": "x"}}}, "may change", id="hidden"),
-        pytest.param({"add": [], "change": {"title": {"label": ""}}}, "needs a label", id="no label"),
+        pytest.param({"add": [], "change": {"missing": {"weight": 1}}}, "no element 'missing'", id="missing"),
+        pytest.param({"add": [], "change": {"password": {"weight": 1}}}, "may change", id="password"),
+        pytest.param({"add": [], "change": {"revision": {"weight": 1}}}, "may change", id="hidden"),
+        pytest.param({"add": [], "change": {"title": {"label": "Name"}}}, "stay as they are", id="label"),
     ],
 )
 def test_what_a_plugin_may_not_do_to_a_form_changes_nothing(changes, words):
     with pytest.raises(ValueError, match=words):
         apply_changes(FORM, "p", changes)
+
+
+def test_in_a_form_with_a_password_it_is_said_who_asks():
+    changed = apply_changes(FORM, "p", {"add": [NOTE], "change": {"title": {"weight": -1}}})
+    assert [e.help for e in changed.elements if e.name == "p_note"] == ["Asked by the plugin p."]
+    plain = apply_changes(PLAIN, "p", {"add": [NOTE], "change": {"title": {"label": "Name"}}})
+    assert [(e.label, e.help) for e in plain.elements if e.kind == "textfield"] == [
+        ("Name", ""),
+        ("Note", ""),
+    ]
 
 
 def test_no_plugin_takes_the_place_of_a_field():

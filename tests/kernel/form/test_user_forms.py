@@ -18,7 +18,12 @@ def asked(form):
 
 def test_the_login_asks_for_name_and_password_and_remembers_where_to_go():
     form = build_login_form(destination="/admin")
-    assert asked(form) == {"name": "username", "password": "current-password", "destination": ""}
+    assert asked(form) == {
+        "name": "username",
+        "password": "current-password",
+        "remember": "",
+        "destination": "",
+    }
     assert read_values(form, {}).problems == {
         "name": "Username is required.",
         "password": "Password is required.",

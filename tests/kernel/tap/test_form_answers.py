@@ -39,6 +39,7 @@ def test_what_is_right_comes_as_it_is():
         pytest.param({"remove": ["form_token"]}, "'remove', which means nothing", id="remove"),
         pytest.param({"add": [NOTE] * (ADDED_MAX + 1)}, "at most 20 elements", id="many"),
         pytest.param({"add": [{**NOTE, "kind": "password"}]}, "'kind' must be one of", id="password"),
+        pytest.param({"add": [{**NOTE, "kind": ["x"]}]}, "'kind' must be one of", id="kind of another type"),
         pytest.param({"add": [{**NOTE, "kind": "hidden"}]}, "'kind' must be one of", id="hidden"),
         pytest.param({"add": [{**NOTE, "name": "p-note"}]}, "'name' must hold", id="name"),
         pytest.param({"add": [{**NOTE, "label": " "}]}, "'label' is missing", id="label"),
