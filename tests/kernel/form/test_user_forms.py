@@ -29,7 +29,8 @@ def test_the_login_asks_for_name_and_password_and_remembers_where_to_go():
         "password": "Password is required.",
     }
     sent = {"name": [" ada "], "password": [" p "], "destination": ["/admin"]}
-    assert read_values(form, sent).values == {"name": "ada", "password": " p ", "destination": "/admin"}
+    expected = {"name": "ada", "password": " p ", "remember": False, "destination": "/admin"}
+    assert read_values(form, sent).values == expected
 
 
 @pytest.mark.parametrize(
