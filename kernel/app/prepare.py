@@ -95,7 +95,7 @@ def _build(config: Config, report: Report, manifests: Iterable[Manifest]) -> Non
 async def create_login_path(rt: Runtime, name: str | None) -> str:
     """A path that logs somebody in once, until it expires; without a name, the first administrator."""
     user = await get_user_by_name(rt, name) if name is not None else await ensure_administrator(rt.db)
-    return f"/user/login-link/{await create_login_link(rt.shared, user.id, rt.config.login_link_ttl_s)}"
+    return f"/user/login-link/{await create_login_link(rt, user.id, rt.config.login_link_ttl_s)}"
 
 
 async def build_administrator_context(rt: Runtime) -> Context:

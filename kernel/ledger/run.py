@@ -1,7 +1,7 @@
 """What a job's handler is given: payload, progress, steps, and the one transaction that finishes the job."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,6 +64,12 @@ class Finish(Effects):
     """The transaction that marks the job done."""
 
     result: dict[str, Any] = field(default_factory=dict, kw_only=True)
+    acts: list[Callable[[], Awaitable[None]]] = field(default_factory=list, kw_only=True)
+
+    def after_commit(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Something outside the database that can only be done then, and before anybody is told of it. A crash may
+        leave it out, and it raises nothing."""
+        self.acts.append(act)
 
 
 @dataclass(slots=True)
@@ -186,6 +192,8 @@ class JobRun:
                 await insert_events(tx.conn, self._origin, entries)
                 await mark_done(tx.conn, self.job, finish.result, list(finish.tags) or None)
             self.is_done = True
+        for act in finish.acts:
+            await act()
         await self._spread_news(finish)
 
     @asynccontextmanager

@@ -22,9 +22,9 @@ from kernel.people.store import (
 )
 from kernel.person_jobs import ChangePeople, PeopleChange
 from kernel.runtime import Runtime
-from kernel.shared.session import Sessions
 from kernel.user.load import PERMISSIONS_TAG, load_again
 from kernel.user.model import user_tag
+from kernel.user.ways_in import end_ways_in, end_ways_in_again, end_ways_in_with
 
 OF_ROLES: Final[frozenset[PeopleChange]] = frozenset({"add_role", "remove_role"})
 NO_ROLE: Final = "There is no such role to give or take."
@@ -46,7 +46,7 @@ async def run_change_people(rt: Runtime, run: JobRun) -> None:
         await _write(finish, payload, ids)
         if payload.change == "block":
             # Before the commit: when Redis does not answer, nothing was changed, and the job is tried again.
-            await end_sessions(rt, ids)
+            await end_ways_in_with(rt, finish, ids)
         finish.drop_tags(PERMISSIONS_TAG, *(user_tag(user_id) for user_id in ids))
         finish.result = {
             "outcome": "done",
@@ -68,14 +68,14 @@ async def set_blocked(rt: Runtime, user_id: UUID, *, is_blocked: bool) -> None:
         await set_active(tx.conn, [person.id for person in chosen], is_active=not is_blocked)
         if is_blocked:
             await end_sessions(rt, [user_id])
+    if is_blocked:
+        await end_ways_in_again(rt, [user_id])
     await rt.cache.drop([user_tag(user_id), PERMISSIONS_TAG])
 
 
 async def end_sessions(rt: Runtime, user_ids: Sequence[UUID]) -> None:
-    """Raises Unavailable."""
-    sessions = Sessions(rt.shared, rt.config.session_ttl_s)
-    for user_id in user_ids:
-        await sessions.delete_all(user_id)
+    """And what else lets them in without a password. Raises Unavailable."""
+    await end_ways_in(rt, user_ids)
 
 
 async def choose(

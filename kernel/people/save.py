@@ -30,8 +30,10 @@ from kernel.user.model import user_tag
 from kernel.user.name import check_new_name, normalise_name
 from kernel.user.password import check_password, hash_password
 from kernel.user.proof.reset import close_other_ways_in
+from kernel.user.proof.store import delete_links
 from kernel.user.store import find_user_by_name, update_pass_hash
 from kernel.user.timezone import is_timezone
+from kernel.user.ways_in import end_ways_in, end_ways_in_again
 
 LAST_ADMINISTRATOR = (
     "This is the last administrator who can log in. Make somebody else an administrator first."
@@ -54,7 +56,10 @@ async def run_save_person(rt: Runtime, run: JobRun) -> None:
         is_locked_out = person is not None and (payload.pass_hash is not None or not payload.is_active)
         if is_locked_out:
             # Before the commit: when Redis does not answer, nothing was changed, and the job is tried again.
-            await close_other_ways_in(rt, finish.conn, payload.user_id)
+            await close_other_ways_in(rt, finish, payload.user_id)
+        elif person is not None and person.user.mail != payload.mail:
+            # Whoever reads the old mailbox, or asked for another address, has no more say.
+            await delete_links(finish.conn, payload.user_id, ["reset", "address"])
         finish.drop_tags(user_tag(payload.user_id), PERMISSIONS_TAG)
         if person is not None and person.name != normalise_name(payload.name):
             # A name stands wherever something of its person is listed.
@@ -83,8 +88,10 @@ async def set_new_password(rt: Runtime, user_id: UUID, password: str) -> None:
         raise Invalid({"password": problem})
     pass_hash = await hash_password(password)
     async with rt.db.transaction() as tx:
-        await update_pass_hash(tx.conn, user_id, pass_hash, None)
-        await close_other_ways_in(rt, tx.conn, user_id)
+        await update_pass_hash(tx.conn, user_id, pass_hash)
+        await delete_links(tx.conn, user_id, ["reset", "address"])
+        await end_ways_in(rt, [user_id])
+    await end_ways_in_again(rt, [user_id])
     await rt.cache.drop([user_tag(user_id)])
 
 
@@ -176,7 +183,7 @@ async def _write(finish: Finish, person: Person | None, payload: SavePerson) -> 
             now=clock.now(),
         )
     elif payload.pass_hash is not None:
-        await update_pass_hash(finish.conn, payload.user_id, payload.pass_hash, None)
+        await update_pass_hash(finish.conn, payload.user_id, payload.pass_hash)
     await update_person(
         finish.conn,
         user_id=payload.user_id,

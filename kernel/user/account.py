@@ -19,12 +19,13 @@ from kernel.user.password import check_password, hash_password
 from kernel.user.proof.reset import close_other_ways_in
 from kernel.user.proof.store import take_link
 from kernel.user.store import (
+    find_pass_hash,
     find_user_by_name,
     insert_api_token,
     insert_user,
     lock_administrator,
+    replace_pass_hash,
     update_login_time,
-    update_pass_hash,
 )
 from kernel.user.token import build_api_token, digest_api_token
 
@@ -118,16 +119,21 @@ async def run_set_password(rt: Runtime, run: JobRun) -> None:
     """The work of a `set_password` job."""
     payload: SetPassword = run.payload
     async with run.finish() as finish:
+        replaces = payload.replaces
+        if payload.link_digest is None and run.ctx.actor.id != payload.user_id:
+            finish.result = {"outcome": "forbidden", "message": "This is somebody else's password."}
+            return
         if payload.link_digest is not None:
             link = await take_link(finish.conn, bytes.fromhex(payload.link_digest), "reset", clock.now())
             if link is None or link.user_id != payload.user_id:
                 finish.result = {"outcome": "conflict", "message": LINK_GONE}
                 return
-        saved = await update_pass_hash(finish.conn, payload.user_id, payload.pass_hash, payload.replaces)
-        if saved and payload.replaces is None:
-            await close_other_ways_in(rt, finish.conn, payload.user_id, but_session=payload.keeps_session)
+            replaces = await find_pass_hash(finish.conn, payload.user_id)
+        saved = await replace_pass_hash(finish.conn, payload.user_id, payload.pass_hash, replaces)
+        if saved and not payload.is_rehash:
+            await close_other_ways_in(rt, finish, payload.user_id, but_session=payload.keeps_session)
         finish.drop_tags(user_tag(payload.user_id))
-        message = "The account is gone, or its password was changed meanwhile."
+        message = "The account is gone or blocked, or its password was changed meanwhile."
         finish.result = {"outcome": "saved"} if saved else {"outcome": "conflict", "message": message}
 
 

@@ -142,7 +142,7 @@ async def test_health_says_which_part_is_down(site):
 
 async def test_a_one_time_link_logs_in_once_and_only_by_its_button(site):
     user = await site.make_user("ada", is_admin=True)
-    token = await create_login_link(site.web.shared, user.id, 60)
+    token = await create_login_link(site.web, user.id, 60)
     async with site.client() as browser, site.client() as late:
         page = await browser.get(f"/user/login-link/{token}")
         assert page.status_code == 200

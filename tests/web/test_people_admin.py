@@ -1,11 +1,14 @@
 """The administration of people: the list, accounts, who may change whom, and that the site keeps an administrator."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
+from kernel import clock
 from kernel.shared.session import Sessions
 from kernel.user.load import load_actor
+from kernel.user.proof.store import MailedLink, insert_link
 from tests.web.people_site import AdminSite, read_text
 
 
@@ -74,11 +77,16 @@ async def test_names_that_pass_for_others_and_wrong_values_are_refused_each_at_i
 async def test_who_administers_users_gets_no_further_than_that(office):
     """Not by fields that the form does not have, and not by setting the password of somebody who may do more."""
     ann, manager, editor = await office.find("ann"), office.roles["manager"], office.roles["editor"]
+    async with office.site.worker.db.acquire() as conn:
+        link = MailedLink("address", user_id=ann.id, mail="elsewhere@example.org")
+        await insert_link(conn, b"0" * 32, link, clock.now() + timedelta(hours=1))
     async with office.browser("mia") as browser:
-        sent = await browser.submit(
-            f"{ann.path}/edit", "person", seen=ann.digest(), name="ann", active="1", admin="1", roles=[editor]
-        )
+        values = {"name": "ann", "mail": "ann@example.org", "active": "1", "admin": "1", "roles": [editor]}
+        sent = await browser.submit(f"{ann.path}/edit", "person", seen=ann.digest(), **values)
         assert sent.status_code == 303
+        async with office.site.worker.db.acquire() as conn:
+            # What was mailed before the address changed is worth nothing.
+            assert await conn.fetchval("SELECT count(*) FROM mailed_link") == 0
         ann = await office.find("ann")
         assert not ann.user.is_admin
         assert [role.name for role in ann.roles] == ["editor"]

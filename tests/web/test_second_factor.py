@@ -176,7 +176,7 @@ async def test_a_one_time_link_asks_for_the_code_too(site, later):
     session = await site.log_in(ada)
     async with site.client(cookie=session.id) as browser, site.client() as opener:
         secret, _ = await turn_on(site, browser, session)
-        token = await create_login_link(site.web.shared, ada.id, 60)
+        token = await create_login_link(site.web, ada.id, 60)
         page = await opener.get(f"/user/login-link/{token}")
         used = await opener.post(f"/user/login-link/{token}", data={"form_token": read_token(page.text)})
         assert used.headers["Location"] == "/user/login/code"

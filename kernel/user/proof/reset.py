@@ -5,13 +5,11 @@ from typing import Final
 from uuid import UUID
 
 from kernel import clock
-from kernel.db.pool import Connection
 from kernel.ledger.run import Finish, JobRun
 from kernel.mail.address import normalise_address
 from kernel.mail.post import post_letter
 from kernel.mail_jobs import MailPasswordReset
 from kernel.runtime import Runtime
-from kernel.shared.session import Sessions
 from kernel.user.link_token import digest_link_token, make_link_token
 from kernel.user.name import normalise_name
 from kernel.user.proof.letters import write_reset
@@ -25,6 +23,7 @@ from kernel.user.proof.store import (
     find_link,
     insert_link,
 )
+from kernel.user.ways_in import end_ways_in_with
 
 RESET_FOR: Final = timedelta(hours=1)
 
@@ -59,12 +58,12 @@ async def find_reset(rt: Runtime, token: str) -> Addressee | None:
 
 
 async def close_other_ways_in(
-    rt: Runtime, conn: Connection, user_id: UUID, *, but_session: str | None = None
+    rt: Runtime, finish: Finish, user_id: UUID, *, but_session: str | None = None
 ) -> None:
-    """After a new password: links that were mailed are worth nothing any more, and sessions end, except the one with
-    that key. To be called in the transaction that sets it. Raises Unavailable."""
-    await delete_links(conn, user_id, ["reset", "address"])
-    await Sessions(rt.shared, rt.config.session_ttl_s).delete_all(user_id, but=but_session)
+    """After a new password: links are worth nothing any more, and sessions end, except the one with that key. Raises
+    Unavailable."""
+    await delete_links(finish.conn, user_id, ["reset", "address"])
+    await end_ways_in_with(rt, finish, [user_id], but_session=but_session)
 
 
 async def _find(finish: Finish, who: str) -> Addressee | None:

@@ -42,12 +42,16 @@ async def insert_link(conn: Connection, digest: bytes, link: MailedLink, expires
 
 _GOOD_LINK: Final = """
     digest = $1 AND purpose = $2 AND expires > $3
-    AND (user_id IS NULL OR user_id IN (SELECT id FROM users WHERE status = 1))
+    AND (user_id IS NULL OR user_id IN (
+        SELECT id FROM users
+        WHERE status = 1 AND ($2 <> 'reset' OR lower(users.mail) = lower(mailed_link.mail))
+    ))
 """
 
 
 async def find_link(conn: Connection, digest: bytes, purpose: Purpose, now: datetime) -> MailedLink | None:
-    """Looking does not spend it. None also when its account is blocked."""
+    """Looking does not spend it. None also when its account is blocked, or has another address
+    than the one that a new password was promised to."""
     row = await conn.fetchrow(
         f"SELECT purpose, user_id, name, mail, pass AS pass_hash FROM mailed_link WHERE {_GOOD_LINK}",  # noqa: S608  # a constant
         digest,

@@ -13,6 +13,7 @@ from kernel.user.login import LOGIN_REFUSED, Source, log_in, log_in_by_link, ver
 from kernel.user.login_link import consume_login_link, create_login_link, find_login_link
 from kernel.user.password import needs_rehash
 from kernel.user.store import find_pass_hash
+from kernel.user.ways_in import end_ways_in
 from tests.kernel.user.conftest import PASSWORD
 
 HOME = Source("192.0.2.7")
@@ -122,7 +123,7 @@ async def test_ones_own_password_is_asked_for_again(rt, ada):
 
 
 async def test_a_link_logs_in_once(rt, ctx, ada, database):
-    token = await create_login_link(rt.shared, ada.id, 60)
+    token = await create_login_link(rt, ada.id, 60)
     # Looking at its page does not spend it.
     assert [await find_login_link(rt, token) for _ in range(2)] == [ada.id, ada.id]
     assert (await log_in_by_link(rt, ctx, token, HOME)).user == ada
@@ -133,13 +134,13 @@ async def test_a_link_logs_in_once(rt, ctx, ada, database):
 
 
 async def test_of_many_presses_at_once_one_logs_in(rt, ada):
-    token = await create_login_link(rt.shared, ada.id, 60)
+    token = await create_login_link(rt, ada.id, 60)
     answers = await asyncio.gather(*(consume_login_link(rt, token) for _ in range(20)))
     assert sorted(answers, key=str) == [ada.id] + [None] * 19
 
 
 async def test_a_link_expires_and_its_token_is_not_stored(rt, ada, redis_client, redis_prefix):
-    token = await create_login_link(rt.shared, ada.id, 60)
+    token = await create_login_link(rt, ada.id, 60)
     (key,) = redis_client.scan_iter(f"{redis_prefix}:login-link:*")
     assert token.encode() not in key + redis_client.get(key)
     assert 0 < redis_client.pttl(key) <= 60_000
@@ -165,7 +166,30 @@ async def test_a_link_that_was_never_made_is_none(rt, ctx, ada, token):
 async def test_a_link_for_an_account_that_is_gone_or_blocked_is_refused(rt, ctx, ada, database, state):
     user_id = ada.id if state == "blocked" else uuid4()
     await block(database, ada)
-    token = await create_login_link(rt.shared, user_id, 60)
+    token = await create_login_link(rt, user_id, 60)
     with pytest.raises(NotFound):
         await log_in_by_link(rt, ctx, token, HOME)
     assert await list_jobs(database) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param("pass = 'another'", id="new-password"),
+        pytest.param("is_admin = true", id="administrator"),
+        pytest.param("status = 0", id="blocked"),
+    ],
+)
+async def test_a_link_is_for_the_account_as_it_was(rt, ctx, ada, database, change):
+    token = await create_login_link(rt, ada.id, 60)
+    async with database.acquire() as conn:
+        await conn.execute(f"UPDATE users SET {change} WHERE id = $1", ada.id)
+    assert await find_login_link(rt, token) is None
+    with pytest.raises(NotFound):
+        await log_in_by_link(rt, ctx, token, HOME)
+
+
+async def test_whoever_ends_the_sessions_of_somebody_ends_their_links(rt, ada):
+    first, second = [await create_login_link(rt, ada.id, ttl_s) for ttl_s in (60, 30)]
+    await end_ways_in(rt, [ada.id])
+    assert [await find_login_link(rt, token) for token in (first, second)] == [None, None]

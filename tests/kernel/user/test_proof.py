@@ -163,13 +163,24 @@ async def test_a_link_is_good_for_its_own_account_and_purpose_until_it_expires(p
         assert await delete_expired_links(tx.conn, clock.now(), 10) == 1
 
 
+async def test_a_link_to_an_address_that_the_account_no_longer_has_sets_no_password(post, ada):
+    token = await ask(post, "Ada")
+    await run_query(post, "UPDATE users SET mail = 'ADA@Example.org' WHERE id = $1", ada.id)
+    assert await find_reset(post.rt, token) is not None
+    for mail in ("new@example.org", None):
+        await run_query(post, "UPDATE users SET mail = $2 WHERE id = $1", ada.id, mail)
+        assert await find_reset(post.rt, token) is None
+        job = await post.do(SET_PASSWORD, await set_password(ada.id, token))
+        assert job.result["outcome"] == "conflict"
+
+
 async def test_a_password_that_is_only_hashed_anew_ends_nothing(post, ada):
     token = await ask(post, "Ada")
     async with post.rt.db.acquire() as conn:
         old = (await find_credentials(conn, "Ada")).pass_hash
-    await post.do(SET_PASSWORD, SetPassword(ada.id, await hash_password(PASSWORD), replaces=old))
+    await post.do(SET_PASSWORD, SetPassword(ada.id, fresh := await hash_password(PASSWORD), replaces=old, is_rehash=True), as_actor(ada))
     assert await find_reset(post.rt, token) is not None
-    await post.do(SET_PASSWORD, SetPassword(ada.id, await hash_password("a new sentence")))
+    await post.do(SET_PASSWORD, SetPassword(ada.id, await hash_password("a new sentence"), replaces=fresh), as_actor(ada))
     assert await find_reset(post.rt, token) is None
 
 

@@ -17,7 +17,7 @@ from kernel.ids import parse_uuid, uuid7
 from kernel.mail.address import normalise_address
 from kernel.names import LIVE
 from kernel.people.model import Person
-from kernel.people.permission import ADMINISTER_USERS
+from kernel.people.permission import ADMINISTER_PERMISSIONS, ADMINISTER_USERS
 from kernel.people.rights import find_obstacle
 from kernel.people.store import find_person, list_assignable_roles
 from kernel.person_jobs import SAVE_PERSON, SavePerson
@@ -71,7 +71,9 @@ async def load_own_business(visit: Visit, text: str) -> Person:
 def build_tabs(visit: Visit, person: Person, here: str) -> list[tuple[str, str, bool]]:
     tabs = [("Account", person.path), ("API tokens", f"{person.path}/tokens")] if visit.actor.is_admin else []
     tabs += [] if tabs else [("Account", person.path)]
-    tabs += [("Why may they?", f"{PEOPLE_PATH}/why?person={person.id}"), ("Delete", f"{person.path}/delete")]
+    if visit.actor.may(ADMINISTER_PERMISSIONS):
+        tabs.append(("Why may they?", f"{PEOPLE_PATH}/why?person={person.id}"))
+    tabs.append(("Delete", f"{person.path}/delete"))
     return [(label, path, label == here) for label, path in tabs]
 
 
@@ -122,7 +124,7 @@ async def show_login_link(
     if not person.user.is_active:
         raise Forbidden(f"{person.name} is blocked, so that no link would let them in.")
     config = visit.rt.config
-    token = await create_login_link(visit.rt.shared, person.id, config.login_link_ttl_s)
+    token = await create_login_link(visit.rt, person.id, config.login_link_ttl_s)
     link = f"{config.public_url}/user/login-link/{token}"
     response = await _show(visit, person, {}, {}, link=link)
     response.headers["Cache-Control"] = "no-store"
