@@ -140,10 +140,20 @@ async def _unpublish(batch: Batch, part: Slice, items: Sequence[Item]) -> list[I
 
 
 async def _complete(_rt: Runtime, batch: Batch, finish: Finish) -> None:
-    """With what came to be the account's at the last moment, which is kept."""
+    """With what came to be the account's at the last moment, which is kept. Between the slices somebody may have let
+    its person in again, and that person be the only administrator by now."""
     arguments: DeletePerson = batch.arguments
     if batch.place["step"] == "refused":
         return
+    await lock_people(finish.conn)
+    person = await find_person(finish.conn, arguments.user_id)
+    if person is not None:
+        _, refusals = await choose(batch.ctx.actor, [person], "block", finish.conn)
+        if person.user.is_active:
+            refusals = [*refusals, f"{person.name} was unblocked meanwhile, so that the account stays."]
+        if refusals:
+            finish.result |= {"outcome": "conflict", "message": refusals[0]}
+            return
     while left := await list_content(finish.conn, arguments.user_id, ITEMS_AT_ONCE):
         await move_content(finish.conn, left, ANONYMOUS_ID)
     await move_revisions(finish.conn, arguments.user_id, None)

@@ -1,5 +1,6 @@
 """An account is deleted, and its content gets the fate that was chosen for it."""
 
+import asyncpg
 import pytest
 
 from kernel.context import Context
@@ -62,6 +63,28 @@ async def test_each_fate_of_what_a_person_wrote(office):
         )
         assert missing.status_code == 422
         assert "Name somebody else who has an account here." in missing.text
+
+
+async def test_an_account_that_is_unblocked_meanwhile_stays(office):
+    ann = await office.find("ann")
+    await write_item(office, ann, "Moved")
+    conn = await asyncpg.connect(office.site.config.database_url)
+    try:
+        # Somebody does so at the moment at which the content is settled.
+        await conn.execute(
+            """
+            CREATE FUNCTION let_in() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN UPDATE users SET status = 1 WHERE id = OLD.author_id; RETURN NULL; END';
+            CREATE TRIGGER let_in AFTER UPDATE OF author_id ON item FOR EACH ROW EXECUTE FUNCTION let_in()
+            """
+        )
+        async with office.browser("root") as browser:
+            sent = await browser.submit(f"{ann.path}/delete", "person_delete", fate="keep")
+    finally:
+        await conn.execute("DROP FUNCTION IF EXISTS let_in CASCADE")
+        await conn.close()
+    assert (sent.status_code, "ann was unblocked meanwhile" in sent.text) == (409, True), sent.text
+    assert (await office.find("ann")).user.is_active
 
 
 async def test_who_may_not_change_content_may_only_keep_it(office):
