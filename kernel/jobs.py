@@ -6,7 +6,12 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from kernel.job_kind import JobKind
-from kernel.login_jobs import DISABLE_SECOND_FACTOR, ENABLE_SECOND_FACTOR, SPEND_RECOVERY_CODE
+from kernel.login_jobs import (
+    DISABLE_SECOND_FACTOR,
+    ENABLE_SECOND_FACTOR,
+    NOTE_LOGIN_LINK,
+    SPEND_RECOVERY_CODE,
+)
 from kernel.mail_jobs import (
     CHANGE_MAIL,
     CONFIRM_MAIL,
@@ -88,9 +93,10 @@ class RecordLogin:
 class SetPassword:
     """`pass_hash` is made before submitting: a password never stands in the ledger.
 
-    With `replaces` it is set only in place of that hash, so that a late job cannot bring back an old password: it is
-    the same password, hashed anew. Any other is a new one and ends the sessions of its user but for the one under
-    `keeps_session`. `link_digest` is that of a mailed link, as hexadecimal digits, which is spent with it.
+    It is set only in place of `replaces`, the hash that was looked at (None: the account had no password), so that a
+    late job cannot bring back an old password. `link_digest`, of a mailed link as hexadecimal digits, stands in for
+    that and is spent. With `is_rehash` it is the same password, hashed anew. Any other is a new one and ends the
+    sessions of its user but for the one under `keeps_session`.
     """
 
     user_id: UUID
@@ -98,6 +104,7 @@ class SetPassword:
     replaces: str | None = None
     link_digest: str | None = None
     keeps_session: str | None = None
+    is_rehash: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,6 +340,7 @@ JOB_KINDS: Final = {
         DELETE_API_TOKEN,
         NOTE_TOKEN_USE,
         NOTE_LOGIN_FAILURE,
+        NOTE_LOGIN_LINK,
         SET_RATE_LIMITS,
         SET_MAINTENANCE,
     )

@@ -9,13 +9,22 @@ from kernel.job_kind import JobKind
 
 @dataclass(frozen=True, slots=True)
 class EnableSecondFactor:
-    """The secret was confirmed and waits in Redis: it never stands in the ledger."""
+    """The secret was confirmed and waits in Redis: it never stands in the ledger. `session_key` says in which session
+    it was shown."""
 
     user_id: UUID
+    session_key: str
 
 
 @dataclass(frozen=True, slots=True)
 class DisableSecondFactor:
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class NoteLoginLink:
+    """Whom somebody makes a one-time link for; the link itself is made afterwards, and stands in no ledger."""
+
     user_id: UUID
 
 
@@ -37,6 +46,14 @@ ENABLE_SECOND_FACTOR: Final = JobKind(
 )
 DISABLE_SECOND_FACTOR: Final = JobKind(
     "disable_second_factor", DisableSecondFactor, "interactive", 10, 5, "one that is gone stays gone"
+)
+NOTE_LOGIN_LINK: Final = JobKind(
+    "note_login_link",
+    NoteLoginLink,
+    "interactive",
+    10,
+    5,
+    "the row and the end of the job are one transaction",
 )
 SPEND_RECOVERY_CODE: Final = JobKind(
     "spend_recovery_code", SpendRecoveryCode, "background", 10, 5, "one that is gone stays gone"

@@ -34,6 +34,7 @@ TITLES: Final = {
     "run_item_taps": "Telling the plugins",
     "record_login": "Noting a login",
     "note_login_failure": "Noting a login that failed",
+    "note_login_link": "Noting a login link",
     "set_rate_limits": "Changing the limits",
     "set_maintenance": "Closing or opening the site",
     "retry_job": "Trying a job again",

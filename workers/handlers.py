@@ -32,7 +32,12 @@ from kernel.jobs import (
 )
 from kernel.lifecycle.change import run_change_plugin
 from kernel.lifecycle.settings import run_set_plugin_settings
-from kernel.login_jobs import DISABLE_SECOND_FACTOR, ENABLE_SECOND_FACTOR, SPEND_RECOVERY_CODE
+from kernel.login_jobs import (
+    DISABLE_SECOND_FACTOR,
+    ENABLE_SECOND_FACTOR,
+    NOTE_LOGIN_LINK,
+    SPEND_RECOVERY_CODE,
+)
 from kernel.mail.post import run_send_mail
 from kernel.mail_jobs import (
     CHANGE_MAIL,
@@ -48,6 +53,7 @@ from kernel.maintenance.change import run_set_maintenance
 from kernel.people.api_token import run_delete_api_token, run_save_api_token
 from kernel.people.change import run_change_people
 from kernel.people.grants import run_set_permissions
+from kernel.people.login_link import run_note_login_link
 from kernel.people.registration import run_decide_registration, run_set_registration
 from kernel.people.role import run_change_role
 from kernel.people.save import run_save_account, run_save_person
@@ -111,6 +117,7 @@ HANDLERS: Final[Mapping[JobKind, Handler]] = {
     SET_RATE_LIMITS: run_set_rate_limits,
     SET_MAINTENANCE: run_set_maintenance,
     NOTE_LOGIN_FAILURE: run_note_login_failure,
+    NOTE_LOGIN_LINK: run_note_login_link,
     SAVE_PERSON: run_save_person,
     SAVE_ACCOUNT: run_save_account,
     CHANGE_PEOPLE: run_change_people,

@@ -8,17 +8,19 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from kernel.audit.model import Entry
+from kernel.ids import parse_uuid
 from kernel.jobs import RECORD_LOGIN, SET_PASSWORD, RecordLogin, SetPassword
 from kernel.login_jobs import (
     DISABLE_SECOND_FACTOR,
     ENABLE_SECOND_FACTOR,
+    NOTE_LOGIN_LINK,
     SPEND_RECOVERY_CODE,
     DisableSecondFactor,
     EnableSecondFactor,
+    NoteLoginLink,
     SpendRecoveryCode,
 )
 from kernel.mail_jobs import (
-    CHANGE_MAIL,
     CONFIRM_MAIL,
     CONFIRM_REGISTRATION,
     DECIDE_REGISTRATION,
@@ -62,19 +64,21 @@ def _login_failure(payload: NoteLoginFailure, _result: Result) -> Sequence[Entry
 
 
 def _password(payload: SetPassword, _result: Result) -> Sequence[Entry]:
-    # One that replaces a hash is the same password, hashed anew.
-    return _account("password", payload.user_id) if payload.replaces is None else []
+    return _account("password", payload.user_id) if not payload.is_rehash else []
 
 
-def _person(payload: SavePerson, _result: Result) -> Sequence[Entry]:
+def _person(payload: SavePerson, result: Result) -> Sequence[Entry]:
+    """Roles as they were called then; an address is not told, only that it is another one."""
+    before = {key: result[key] for key in ("name_before", "mail_changed") if result.get(key)}
     return _account(
         "change" if payload.seen else "create",
         payload.user_id,
         payload.name,
         active=payload.is_active,
         administrator=payload.is_admin,
-        roles=[str(role_id) for role_id in payload.role_ids],
+        roles=result.get("roles", [str(role_id) for role_id in payload.role_ids]),
         password_set=payload.pass_hash is not None,
+        **before,
     )
 
 
@@ -83,7 +87,7 @@ def _own_account(payload: SaveAccount, _result: Result) -> Sequence[Entry]:
 
 
 def _people(payload: ChangePeople, result: Result) -> Sequence[Entry]:
-    details = {"role": str(payload.role_id)} if payload.role_id is not None else {}
+    details = {"role": result.get("role") or str(payload.role_id)} if payload.role_id is not None else {}
     return [
         Entry(f"account.{payload.change}", "account", user_id, details=details) for user_id in result["ids"]
     ]
@@ -133,12 +137,18 @@ def _factor_off(payload: DisableSecondFactor, _result: Result) -> Sequence[Entry
     return _account("second_factor_off", payload.user_id)
 
 
+def _login_link(payload: NoteLoginLink, _result: Result) -> Sequence[Entry]:
+    return _account("login_link", payload.user_id)
+
+
 def _recovery(payload: SpendRecoveryCode, _result: Result) -> Sequence[Entry]:
     return _account("recovery_code", payload.user_id)
 
 
 def _registered(_payload: object, result: Result) -> Sequence[Entry]:
-    return _account("register", None, awaits_approval=bool(result.get("is_waiting")))
+    return _account(
+        "register", parse_uuid(str(result.get("user_id"))), awaits_approval=bool(result.get("is_waiting"))
+    )
 
 
 def _decision(payload: DecideRegistration, result: Result) -> Sequence[Entry]:
@@ -148,10 +158,6 @@ def _decision(payload: DecideRegistration, result: Result) -> Sequence[Entry]:
 
 def _registration(payload: SetRegistration, _result: Result) -> Sequence[Entry]:
     return [Entry("setting.registration", "setting", "registration", "Registration", {"mode": payload.mode})]
-
-
-def _mail_asked(_payload: object, _result: Result) -> Sequence[Entry]:
-    return _account("mail_ask", None)
 
 
 def _mail(_payload: object, _result: Result) -> Sequence[Entry]:
@@ -171,10 +177,10 @@ DESCRIPTIONS: Final[Mapping[str, Describe]] = {
     DELETE_API_TOKEN.name: _token_gone,
     ENABLE_SECOND_FACTOR.name: _factor_on,
     DISABLE_SECOND_FACTOR.name: _factor_off,
+    NOTE_LOGIN_LINK.name: _login_link,
     SPEND_RECOVERY_CODE.name: _recovery,
     CONFIRM_REGISTRATION.name: _registered,
     DECIDE_REGISTRATION.name: _decision,
     SET_REGISTRATION.name: _registration,
-    CHANGE_MAIL.name: _mail_asked,
     CONFIRM_MAIL.name: _mail,
 }

@@ -54,6 +54,7 @@ async def run_change_people(rt: Runtime, run: JobRun) -> None:
             "ids": [str(user_id) for user_id in ids],
             "refused": refused,
             "path": "/admin/people",
+            "role": await _name_role(finish, payload),
         }
 
 
@@ -109,6 +110,12 @@ async def _find_refusal(finish: Finish, actor: Actor, payload: ChangePeople) -> 
         (role for role in await list_assignable_roles(finish.conn) if role.id == payload.role_id), None
     )
     return find_role_obstacle(actor, [role]) if role is not None else NO_ROLE
+
+
+async def _name_role(finish: Finish, payload: ChangePeople) -> str | None:
+    """For the audit log, which tells of it also when the role is gone."""
+    roles = await list_assignable_roles(finish.conn)
+    return next((role.name for role in roles if role.id == payload.role_id), None)
 
 
 async def _write(finish: Finish, payload: ChangePeople, user_ids: Sequence[UUID]) -> None:

@@ -24,10 +24,12 @@ class AssignedRole:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """`roles` are those that were assigned, by name; everybody's role is not among them."""
+    """`roles` are those that were assigned, by name; everybody's role is not among them. `password_stamp` is another
+    one after every change of the password."""
 
     user: User
     roles: tuple[AssignedRole, ...]
+    password_stamp: str = ""
 
     @property
     def id(self) -> UUID:
@@ -49,6 +51,7 @@ class Person:
         """Another one after every change of what the administration can change."""
         user = self.user
         parts = [user.name, user.mail, user.is_active, user.is_admin, sorted(map(str, self.role_ids))]
+        parts.append(self.password_stamp)
         return hashlib.sha256(orjson.dumps(parts)).hexdigest()
 
 

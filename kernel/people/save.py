@@ -64,7 +64,18 @@ async def run_save_person(rt: Runtime, run: JobRun) -> None:
         if person is not None and person.name != normalise_name(payload.name):
             # A name stands wherever something of its person is listed.
             finish.drop_tags(PAGES_TAG)
-        finish.result = {"outcome": "saved", "path": f"/admin/people/{payload.user_id}"}
+        roles = await list_assignable_roles(finish.conn)
+        finish.result = {
+            "outcome": "saved",
+            "path": f"/admin/people/{payload.user_id}",
+            "roles": sorted(role.name for role in roles if role.id in payload.role_ids),
+        }
+        if person is not None:
+            is_renamed = person.name != normalise_name(payload.name)
+            finish.result |= {
+                "name_before": person.name if is_renamed else None,
+                "mail_changed": person.user.mail != payload.mail,
+            }
 
 
 async def run_save_account(_rt: Runtime, run: JobRun) -> None:

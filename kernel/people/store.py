@@ -3,6 +3,7 @@
 What changes an account or who is granted what takes `lock_people` first, so that what it has checked stays true.
 """
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -300,4 +301,5 @@ def _read_person(row: Record) -> Person:
     roles = tuple(
         AssignedRole(UUID(role["id"]), role["name"], role["is_restricted"]) for role in row["roles"]
     )
-    return Person(read_user(row), roles)
+    stamp = hashlib.sha256((row["pass"] or "").encode()).hexdigest()
+    return Person(read_user(row), roles, stamp)

@@ -85,7 +85,8 @@ async def log_in(rt: Runtime, ctx: Context, name: str, password: str, source: So
         raise LoginRequired(LOGIN_REFUSED)
     if found.pass_hash is not None and needs_rehash(found.pass_hash):
         # Only in place of the hash that was just checked: the password may be changed before the job runs.
-        payload = SetPassword(found.user.id, await hash_password(password), replaces=found.pass_hash)
+        fresh = await hash_password(password)
+        payload = SetPassword(found.user.id, fresh, replaces=found.pass_hash, is_rehash=True)
         await submit_job(rt.ledger, ctx.acting_as(await load_actor(rt, found.user.id)), SET_PASSWORD, payload)
     stamp = _build_stamp(found.pass_hash)
     if await has_second_factor(rt, found.user.id):

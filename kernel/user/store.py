@@ -93,11 +93,18 @@ async def find_pass_hash(conn: Connection, user_id: UUID) -> str | None:
     return pass_hash
 
 
-async def update_pass_hash(conn: Connection, user_id: UUID, pass_hash: str, replaces: str | None) -> bool:
-    """False when there is no such account, or its hash is no longer `replaces` (None: whatever it is)."""
+async def update_pass_hash(conn: Connection, user_id: UUID, pass_hash: str) -> None:
+    """In place of whatever it is."""
+    await conn.execute(
+        "UPDATE users SET pass = $2 WHERE id = $1 AND id <> $3", user_id, pass_hash, ANONYMOUS_ID
+    )
+
+
+async def replace_pass_hash(conn: Connection, user_id: UUID, pass_hash: str, replaces: str | None) -> bool:
+    """False when there is no such account, it is blocked, or its hash is no longer `replaces` (None: it has none)."""
     updated = await conn.fetchval(
         """
-        UPDATE users SET pass = $2 WHERE id = $1 AND id <> $4 AND ($3::text IS NULL OR pass = $3)
+        UPDATE users SET pass = $2 WHERE id = $1 AND id <> $4 AND status = 1 AND pass IS NOT DISTINCT FROM $3
         RETURNING true
         """,
         user_id,

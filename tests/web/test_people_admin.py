@@ -160,6 +160,13 @@ async def test_a_one_time_link_is_shown_once_and_opens_the_account(office):
         link = sent.text.split('once__value">')[1].split("<")[0]
         assert "no-store" in sent.headers["Cache-Control"]
         assert link not in (await browser.get(ann.path)).text
+        log = await browser.get(f"/admin/audit.jsonl?action=account.login_link&subject={ann.id}")
+        assert log.text.count("\n") == 1
+        assert link.rpartition("/")[2] not in log.text
+        assert "/people/why" in (await browser.get(ann.path)).text
+    async with office.browser("mia") as browser:
+        # Who may not open it is not shown it.
+        assert "/people/why" not in (await browser.get(ann.path)).text
     async with office.site.client() as stranger:
         assert (await stranger.get("/user/login-link/" + link.rpartition("/")[2])).status_code == 200
 

@@ -26,11 +26,12 @@ from kernel.user.login import LoginOver, log_in, log_in_by_code, log_in_by_link,
 from kernel.user.login_link import find_login_link
 from kernel.user.password import hash_password
 from kernel.user.proof.registration import load_registration_mode
+from kernel.user.store import find_pass_hash
 from web.entry import drop_pending, enter, find_pending, read_source, renew_session
 from web.guard import Submitted, anybody, changing_route, logged_in
 from web.respond import redirect_after_change, show_page
 from web.visit import Visit, current_visit
-from web.work import answer_unfinished, read_result, submit_and_wait
+from web.work import answer_unfinished, raise_refusal, read_result, submit_and_wait
 
 blueprint = Blueprint("user", __name__)
 
@@ -177,6 +178,9 @@ async def change_password(submitted: Submitted | None, document: dict[str, Any] 
     values, problems = submission.values, dict(submission.problems)
     if not problems:
         problems = check_new_password(values["password"], values["again"])
+    async with visit.rt.db.acquire() as conn:
+        # Before it is checked: what is checked and what is replaced are the same, or nothing is.
+        replaces = await find_pass_hash(conn, user.id)
     if (
         not problems
         and user.has_password
@@ -186,11 +190,13 @@ async def change_password(submitted: Submitted | None, document: dict[str, Any] 
     if problems:
         return await _show(visit, "user/password.html", form, submission.raw, problems, status=Invalid.status)
     session = await visit.need_session()
-    payload = SetPassword(user.id, await hash_password(values["password"]), keeps_session=session.key)
+    payload = SetPassword(
+        user.id, await hash_password(values["password"]), replaces=replaces, keeps_session=session.key
+    )
     job = await submit_and_wait(visit, SET_PASSWORD, payload, None)
     if not job.is_finished:
         return answer_unfinished(job, as_json=False)
-    read_result(job)
+    raise_refusal(read_result(job))
     await renew_session(visit)
     message = "Your password was changed. Wherever else you were logged in, you are not any more."
     await visit.sessions.add_flash(await visit.need_session(), "success", message)

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from kernel import clock
+from kernel.audit.model import Entry
 from kernel.ledger.run import JobRun
 from kernel.mail.post import post_letter
 from kernel.mail_jobs import ChangeMail, ConfirmMail
@@ -37,6 +38,7 @@ async def run_change_mail(rt: Runtime, run: JobRun) -> None:
         person = await find_addressee(finish.conn, run.ctx.actor.id)
         if person is None or not person.is_active:
             return
+        finish.audit(Entry("account.mail_ask", "account", str(person.id)))
         owner = await find_addressee_by_mail(finish.conn, payload.mail)
         if owner is not None and owner.id != person.id:
             await post_letter(finish, rt.config, write_address_taken(rt.config, owner.mail or payload.mail))

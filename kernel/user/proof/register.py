@@ -83,7 +83,7 @@ async def run_confirm_registration(rt: Runtime, run: JobRun) -> None:
             finish.result = {"outcome": "conflict", "message": message}
             return
         finish.drop_tags(user_tag(user_id))
-        finish.result = {"outcome": "saved", "is_waiting": mode == "approval"}
+        finish.result = {"outcome": "saved", "is_waiting": mode == "approval", "user_id": str(user_id)}
         if mode == "approval":
             await _tell_administrators(rt, finish, link.name or "")
 

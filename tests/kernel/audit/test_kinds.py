@@ -24,6 +24,7 @@ EXCUSED = {
     "note_token_use": "a time, once an hour",
     "send_mail": "mail has a log of its own",
     "mail_password_reset": "nothing changes before the link is followed, and then it is a password",
+    "change_mail": "noted where it is asked for by somebody with an account",
     "register": "nothing changes before the link is followed",
 }
 SECRETS = {"pass_hash", "digest", "link_digest", "values", "keeps_session", "replaces"}

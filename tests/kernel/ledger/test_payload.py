@@ -32,7 +32,7 @@ from kernel.jobs import (
     WorkPluginQueue,
 )
 from kernel.ledger.payload import decode_payload, encode_payload
-from kernel.login_jobs import DisableSecondFactor, EnableSecondFactor, SpendRecoveryCode
+from kernel.login_jobs import DisableSecondFactor, EnableSecondFactor, NoteLoginLink, SpendRecoveryCode
 from kernel.mail_jobs import (
     ChangeMail,
     ConfirmMail,
@@ -140,8 +140,9 @@ PAYLOADS = {
     RunCron: st.builds(RunCron, times, texts),
     NewCronKey: st.builds(NewCronKey),
     SetPassword: st.builds(SetPassword, ids, texts),
-    EnableSecondFactor: st.builds(EnableSecondFactor, ids),
+    EnableSecondFactor: st.builds(EnableSecondFactor, ids, texts),
     DisableSecondFactor: st.builds(DisableSecondFactor, ids),
+    NoteLoginLink: st.builds(NoteLoginLink, ids),
     SpendRecoveryCode: st.builds(SpendRecoveryCode, ids, texts),
     SendMail: st.builds(SendMail),
     MailPasswordReset: st.builds(MailPasswordReset, texts),

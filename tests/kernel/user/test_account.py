@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import pytest
 
+from kernel.context import Actor
 from kernel.errors import Invalid
 from kernel.jobs import SET_PASSWORD, SetPassword
 from kernel.ledger.submit import submit_job
@@ -125,10 +126,21 @@ async def test_a_name_that_somebody_has_is_not_taken_from_them(database):
 
 
 async def test_a_password_is_changed_by_a_job_that_never_holds_it(rt, ctx, ada, database, run_jobs):
-    pass_hash = await hash_password("a new password")
-    await submit_job(rt.ledger, ctx, SET_PASSWORD, SetPassword(ada.id, pass_hash))
-    (job,) = await run_jobs()
-    assert (job.result, job.payload) == ({"outcome": "saved"}, {})
+    pass_hash, older = await hash_password("a new password"), await hash_password("an older password")
+    async with database.acquire() as conn:
+        old = await find_pass_hash(conn, ada.id)
+    own = ctx.acting_as(Actor(ada.id))
+    for asked, replaces, new_hash, expected in (
+        (ctx, old, pass_hash, "forbidden"),
+        (own, None, pass_hash, "conflict"),
+        (own, old, pass_hash, "saved"),
+        # One that was given up and is tried again brings no older password back.
+        (own, old, older, "conflict"),
+    ):
+        payload = SetPassword(ada.id, new_hash, replaces=replaces)
+        await submit_job(rt.ledger, asked, SET_PASSWORD, payload)
+        job = (await run_jobs())[-1]
+        assert (job.result["outcome"], job.payload) == (expected, {})
     entered = await log_in(rt, ctx, "Ada", "a new password", Source("192.0.2.7"))
     assert entered.user.id == ada.id
 

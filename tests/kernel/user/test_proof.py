@@ -178,9 +178,17 @@ async def test_a_password_that_is_only_hashed_anew_ends_nothing(post, ada):
     token = await ask(post, "Ada")
     async with post.rt.db.acquire() as conn:
         old = (await find_credentials(conn, "Ada")).pass_hash
-    await post.do(SET_PASSWORD, SetPassword(ada.id, fresh := await hash_password(PASSWORD), replaces=old, is_rehash=True), as_actor(ada))
+    await post.do(
+        SET_PASSWORD,
+        SetPassword(ada.id, fresh := await hash_password(PASSWORD), replaces=old, is_rehash=True),
+        as_actor(ada),
+    )
     assert await find_reset(post.rt, token) is not None
-    await post.do(SET_PASSWORD, SetPassword(ada.id, await hash_password("a new sentence"), replaces=fresh), as_actor(ada))
+    await post.do(
+        SET_PASSWORD,
+        SetPassword(ada.id, await hash_password("a new sentence"), replaces=fresh),
+        as_actor(ada),
+    )
     assert await find_reset(post.rt, token) is None
 
 
@@ -218,9 +226,10 @@ async def test_an_account_is_made_once_its_address_has_answered(post, ada):
     async with post.rt.db.acquire() as conn:
         assert await find_user_by_name(conn, "Bruna") is None
     assert (await find_registration(post.rt, token)).name == "Bruna"
-    assert await confirm(post, token) == {"outcome": "saved", "is_waiting": False}
+    done = await confirm(post, token)
     async with post.rt.db.acquire() as conn:
         user = await find_user_by_name(conn, "Bruna")
+    assert done == {"outcome": "saved", "is_waiting": False, "user_id": str(user.id)}
     assert (user.mail, user.is_active, user.is_admin) == ("bruna@example.org", True, False)
     assert (await confirm(post, token))["outcome"] == "conflict"
     assert "given to somebody else" in (await confirm(post, rival))["message"]

@@ -14,6 +14,7 @@ from kernel.form.render import render_form
 from kernel.form.token import build_dedupe_key
 from kernel.form.validate import read_values, validate_form
 from kernel.ids import parse_uuid, uuid7
+from kernel.login_jobs import NOTE_LOGIN_LINK, NoteLoginLink
 from kernel.mail.address import normalise_address
 from kernel.names import LIVE
 from kernel.people.model import Person
@@ -123,6 +124,10 @@ async def show_login_link(
     person = await load_own_business(visit, person_id)
     if not person.user.is_active:
         raise Forbidden(f"{person.name} is blocked, so that no link would let them in.")
+    job = await submit_and_wait(visit, NOTE_LOGIN_LINK, NoteLoginLink(person.id), None)
+    if not job.is_finished:
+        return answer_unfinished(job, as_json=False)
+    raise_refusal(read_result(job))
     config = visit.rt.config
     token = await create_login_link(visit.rt, person.id, config.login_link_ttl_s)
     link = f"{config.public_url}/user/login-link/{token}"
