@@ -67,7 +67,7 @@ def test_every_class_in_the_stylesheets_is_used():
         flags=re.DOTALL,
     )
     named = set(re.findall(r"\.([a-zA-Z][\w-]*)", styles))
-    sources = [*TEMPLATES.rglob("*.html"), *(ROOT / "kernel" / "render").glob("*.py"), STATIC / "app.js"]
+    sources = [*TEMPLATES.rglob("*.html"), *(ROOT / "kernel" / "render").glob("*.py"), *STATIC.glob("*.js")]
     used = "\n".join(path.read_text() for path in sources)
     # A name that is put together ends where the variable starts.
     made = {
