@@ -122,6 +122,20 @@ async def test_strangers_see_nothing_of_the_administration(site):
                 assert answer.headers["Location"].startswith("/user/login?destination=/admin")
 
 
+async def test_who_has_no_permissions_sees_nothing_of_the_administration_either(site):
+    app = create_app(site.web)
+    session = await site.log_in(await site.make_user("ann"))
+    seen = set()
+    async with site.client(cookie=session.id) as browser:
+        for rule in app.url_map.iter_rules():
+            if rule.rule.startswith("/admin") and "GET" in rule.methods:
+                path = re.sub(r"<(?:\w+:)?(\w+)>", lambda found: EXAMPLES.get(found[1], "x"), rule.rule)
+                if (await browser.get(path)).status_code not in {403, 404}:
+                    seen.add(rule.rule)
+    # Where everybody is brought who logs in: what they may do, which is nothing.
+    assert seen == {"/admin"}
+
+
 @pytest.mark.parametrize(
     "where", ["//evil.example", "/\\evil.example", "https://evil.example", "/user/login", "/a\nb"]
 )

@@ -3,10 +3,38 @@
 import asyncio
 from datetime import timedelta
 
+import orjson
+import pyotp
 import pytest
 
 from kernel import clock
+from kernel.batch.delete_person import DELETE_PERSON, DeletePerson
+from kernel.batch.start import start_batch
+from kernel.clock import now
+from kernel.context import Actor, Context
+from kernel.ids import uuid7
+from kernel.jobs import SET_PASSWORD, SetPassword
+from kernel.ledger.wait import submit_and_wait, wait_for_job
+from kernel.login_jobs import (
+    DISABLE_SECOND_FACTOR,
+    ENABLE_SECOND_FACTOR,
+    NOTE_LOGIN_LINK,
+    DisableSecondFactor,
+    EnableSecondFactor,
+    NoteLoginLink,
+)
+from kernel.people.store import list_counted_roles
+from kernel.person_jobs import (
+    CHANGE_ROLE,
+    SAVE_ACCOUNT,
+    SAVE_API_TOKEN,
+    ChangeRole,
+    SaveAccount,
+    SaveApiToken,
+)
 from kernel.shared.session import Sessions
+from kernel.site_jobs import SET_MAINTENANCE, SET_RATE_LIMITS, SetMaintenance, SetRateLimits
+from kernel.user.entry.second_factor import begin_setup, confirm_setup, has_second_factor
 from kernel.user.load import load_actor
 from kernel.user.proof.store import MailedLink, insert_link
 from tests.web.people_site import AdminSite, read_text
@@ -47,6 +75,10 @@ async def test_a_person_is_added_found_changed_and_blocked(office):
         again = await browser.submit(f"{nora.path}/edit", "person", seen=late, name="Other", active="1")
         assert again.status_code == 409
         assert "Somebody changed this account meanwhile" in again.text
+        log = (await browser.get(f"/admin/audit.jsonl?subject={nora.id}")).text.splitlines()
+        changed, added = (orjson.loads(line)["details"] for line in log)
+        assert (changed["mail_changed"], changed["roles"], added["roles"]) == (True, [], ["editor"])
+        assert "name_before" not in changed
     sessions = Sessions(office.site.web.shared, 600)
     assert (await sessions.load(session.id))[0] is None
 
@@ -120,6 +152,40 @@ async def test_who_administers_users_gets_no_further_than_that(office):
         assert "root is an administrator" in page
     assert not (await office.find("ann")).user.is_active
     assert (await office.find("root")).user.is_active
+
+
+async def test_the_workers_ask_again_who_may(office):
+    """Of jobs that no door would have submitted."""
+    ann, root, mia = (office.users[name] for name in ("ann", "root", "mia"))
+    ledger = office.site.web.ledger
+    async with office.site.worker.db.acquire() as conn:
+        seeded = next(role for role in await list_counted_roles(conn) if role.is_seeded)
+    token = SaveApiToken(uuid7(), root.id, "ab" * 32, "x", now() + timedelta(days=1), None)
+    # Shown to root and confirmed: nobody else turns it on, or spends it.
+    secret = await begin_setup(office.site.web, root.id, "of-root")
+    assert await confirm_setup(office.site.web, root.id, "of-root", pyotp.TOTP(secret).now())
+    program = Actor(root.id, scope=frozenset({"use api tokens"}))
+    for actor, kind, payload, expected in (
+        (Actor(ann.id), SET_RATE_LIMITS, SetRateLimits({}), "forbidden"),
+        (Actor(ann.id), SET_MAINTENANCE, SetMaintenance(is_on=True), "forbidden"),
+        (Actor(ann.id), ENABLE_SECOND_FACTOR, EnableSecondFactor(root.id, "of-root"), "conflict"),
+        (Actor(ann.id), DISABLE_SECOND_FACTOR, DisableSecondFactor(root.id), "forbidden"),
+        (Actor(ann.id), SAVE_ACCOUNT, SaveAccount(root.id, "UTC"), "forbidden"),
+        (Actor(ann.id), SET_PASSWORD, SetPassword(root.id, "a-hash"), "forbidden"),
+        (Actor(ann.id), NOTE_LOGIN_LINK, NoteLoginLink(mia.id), "forbidden"),
+        (Actor(mia.id), NOTE_LOGIN_LINK, NoteLoginLink(root.id), "forbidden"),
+        (program, SAVE_API_TOKEN, token, "forbidden"),
+        (Actor(root.id), CHANGE_ROLE, ChangeRole("rename", seeded.id, "Other"), "invalid"),
+        (Actor(root.id), CHANGE_ROLE, ChangeRole("delete", seeded.id, seeded.name), "invalid"),
+    ):
+        job = await submit_and_wait(ledger, Context(actor=actor), kind, payload, timeout_s=5)
+        assert job.result["outcome"] == expected, (kind.name, job.result)
+    assert not await has_second_factor(office.site.web, root.id)
+    actor = await load_actor(office.site.web, mia.id)
+    deletion = DeletePerson(ann.id, "ann", "delete")
+    job_id = await start_batch(office.site.web, Context(actor=actor), DELETE_PERSON, deletion)
+    assert (await wait_for_job(ledger, job_id, 5)).result["refused"] == 1
+    assert (await office.find("ann")).user.is_active
 
 
 async def test_nobody_shuts_themselves_out_and_an_administrator_stays(office):
