@@ -13,7 +13,7 @@ from kernel.errors import Forbidden
 from kernel.form.login_forms import LOGIN_CODE_PATH
 from kernel.ids import parse_uuid
 from kernel.shared.session import Client, Session
-from kernel.user.login import LoginStep, Source
+from kernel.user.login import LoginOver, LoginStep, Source, require_login_holds
 from web.browser_name import name_browser
 from web.cookies import device_cookie_name
 from web.respond import redirect_after_change
@@ -66,7 +66,8 @@ async def enter(
     visit: Visit, step: LoginStep, *, is_remembered: bool = False, destination: str = ""
 ) -> Response:
     """A new session id at every gain of rights, so that one planted before the login is worth nothing. With a code to
-    come there are no rights yet, and still an id that nobody else knows."""
+    come there are no rights yet, and still an id that nobody else knows. Raises LoginOver when the account has changed
+    since the step."""
     goal = read_destination(destination)
     if step.needs_code:
         visit.session = await visit.sessions.rotate(visit.session, user_id=None)
@@ -88,13 +89,20 @@ async def enter(
         client=_read_client(visit),
         is_remembered=is_remembered,
     )
+    try:
+        await require_login_holds(visit.rt, step)
+    except LoginOver:
+        await visit.sessions.delete(visit.session)
+        visit.session, visit.set_cookie = None, ""
+        raise
     visit.set_cookie = visit.session.id
     visit.device_cookie = step.device
     return redirect_after_change(goal)
 
 
 async def renew_session(visit: Visit) -> None:
-    """Another id for the session of somebody who is logged in, after a change of what lets them in."""
+    """Another id for the session of somebody who is logged in, after a change of what lets them in. Raises
+    LoginRequired when it has ended meanwhile."""
     session = visit.session
     if session is not None:
         visit.session = await visit.sessions.rotate(

@@ -10,6 +10,7 @@ from kernel.names import ANONYMOUS_ROLE, AUTHENTICATED_ROLE
 from kernel.people.model import CountedRole, Person
 from kernel.runtime import Runtime
 from kernel.tap.answers import DENY, GRANT, NEUTRAL
+from kernel.tap.record import Record
 from kernel.tap.scope import TapScope
 from kernel.user.load import load_actor, load_anonymous
 
@@ -17,7 +18,7 @@ from kernel.user.load import load_actor, load_anonymous
 def explain_permission(person: Person | None, roles: Sequence[CountedRole], permission: str) -> list[Step]:
     """`roles` are all there are. Without a person it is about whoever is not logged in."""
     if person is not None and not person.user.is_active:
-        return [Step(DENY, f"{person.name} is blocked and cannot log in.")]
+        return [_explain_block(person)]
     if person is not None and person.user.is_admin:
         return [Step(GRANT, f"{person.name} is an administrator, who may do everything.")]
     everybody = ANONYMOUS_ROLE if person is None else AUTHENTICATED_ROLE
@@ -36,6 +37,12 @@ async def explain_item(
     rt: Runtime, ctx: Context, person: Person | None, item: Item, operation: Operation
 ) -> Decision:
     """As it is decided when they come themselves, plugins included."""
+    if person is not None and not person.user.is_active:
+        return Decision((_explain_block(person),), Record())
     actor = await load_actor(rt, person.id) if person is not None else await load_anonymous(rt)
     async with TapScope(rt.plugins, ctx.acting_as(actor)) as scope:
         return (await decide_access(scope, [item], operation))[0]
+
+
+def _explain_block(person: Person) -> Step:
+    return Step(DENY, f"{person.name} is blocked and cannot log in.")

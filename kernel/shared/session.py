@@ -17,7 +17,7 @@ from uuid import UUID
 import orjson
 
 from kernel.clock import now
-from kernel.errors import TooLarge, Unavailable
+from kernel.errors import LoginRequired, TooLarge, Unavailable
 from kernel.log import get_logger
 from kernel.names import LIVE
 from kernel.shared import session_scripts as scripts
@@ -154,7 +154,7 @@ class Sessions:
     ) -> Session:
         """Another id and secret, for a change of rights such as a login: an id known to somebody else is
         worth nothing afterwards. What a stranger had collected goes along; what belonged to another user does
-        not."""
+        not. Raises LoginRequired when a session of the same user has ended meanwhile, and Unavailable."""
         keeps = session is not None and session.user_id in (None, user_id)
         stage = session.active_stage if session is not None and session.user_id == user_id else LIVE
         fresh = _new(user_id, stage, session.data if session is not None and keeps else {}, is_remembered)
@@ -208,8 +208,10 @@ class Sessions:
             orjson.dumps(client),
             int(keeps),
             MAX_SESSIONS,
+            int(old is not None and old.user_id is not None and old.user_id == session.user_id),
         ]
-        await self._replace.run([], arguments)
+        if not await self._replace.run([], arguments):
+            raise LoginRequired("This session was ended meanwhile. Please log in again.")
 
 
 def _new(user_id: UUID | None, active_stage: str, data: Mapping[str, Any], is_remembered: bool) -> Session:

@@ -65,11 +65,13 @@ return 1
 )
 
 # ARGV: prefix, new session, old session or '', value, ttl in ms, user or '', client, whether to keep the flashes, most
-# sessions of one person: of more, those end that would end first.
+# sessions of one person: of more, those end that would end first; whether the old session has to be there still, so
+# that what ended it is not undone.
 REPLACE = (
     _KEYS
     + """
 local new, old, ttl, user = ARGV[2], ARGV[3], tonumber(ARGV[5]), ARGV[6]
+if ARGV[10] == '1' and redis.call('EXISTS', session_key(old)) == 0 then return 0 end
 redis.call('HSET', session_key(new), 'value', ARGV[4], 'ttl_ms', ARGV[5], 'client', ARGV[7])
 redis.call('PEXPIRE', session_key(new), ttl)
 if old ~= '' then

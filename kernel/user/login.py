@@ -57,7 +57,8 @@ class Source:
 @dataclass(frozen=True, slots=True)
 class LoginStep:
     """Somebody showed who they are; with `needs_code` not yet well enough. `stamp` stands for the password of that
-    moment, `device` is the cookie by which the browser is known from now on."""
+    moment (two, with a dot, where it is being hashed anew), `device` is the cookie by which the browser is known from
+    now on."""
 
     user: User
     needs_code: bool
@@ -83,12 +84,13 @@ async def log_in(rt: Runtime, ctx: Context, name: str, password: str, source: So
         log.info("login refused", user_id=str(user_id) if user_id is not None else None, password_fits=fits)
         await note_login_failure(rt, ctx, "refused", user_id)
         raise LoginRequired(LOGIN_REFUSED)
+    stamp = _build_stamp(found.pass_hash)
     if found.pass_hash is not None and needs_rehash(found.pass_hash):
         # Only in place of the hash that was just checked: the password may be changed before the job runs.
         fresh = await hash_password(password)
         payload = SetPassword(found.user.id, fresh, replaces=found.pass_hash, is_rehash=True)
         await submit_job(rt.ledger, ctx.acting_as(await load_actor(rt, found.user.id)), SET_PASSWORD, payload)
-    stamp = _build_stamp(found.pass_hash)
+        stamp = f"{stamp}.{_build_stamp(payload.pass_hash)}"
     if await has_second_factor(rt, found.user.id):
         await pass_attempt(rt.shared, attempt, is_whole=False)
         return LoginStep(found.user, needs_code=True, stamp=stamp)
@@ -114,7 +116,7 @@ async def log_in_by_code(
     """The second step of somebody whose first one answered `stamp`. Raises LoginRequired when the code is not good,
     LoginOver when the first step does not hold any more, and Locked: codes are counted as passwords are."""
     found, key = await _find_account(rt, user_id)
-    if found is None or not found.user.is_active or _build_stamp(found.pass_hash) != stamp:
+    if found is None or not _holds(found, stamp):
         raise LoginOver(LOGIN_OVER)
     if not await has_second_factor(rt, user_id):
         raise LoginOver(LOGIN_OVER)
@@ -132,6 +134,14 @@ async def log_in_by_code(
         raise LoginRequired(CODE_REFUSED)
     await pass_attempt(rt.shared, attempt)
     return await _complete(rt, ctx, LoginStep(found.user, False, stamp), source, key)
+
+
+async def require_login_holds(rt: Runtime, step: LoginStep) -> None:
+    """To be asked once the session is there: whatever ends an account's sessions does so after its commit, so that one
+    of the two sees the other. Raises LoginOver when the password is another by now, or the account is blocked."""
+    found, _ = await _find_account(rt, step.user.id)
+    if found is None or not _holds(found, step.stamp):
+        raise LoginOver(LOGIN_OVER)
 
 
 async def _begin(rt: Runtime, ctx: Context, attempt: Attempt, user_id: UUID | None) -> None:
@@ -185,6 +195,10 @@ async def _complete(rt: Runtime, ctx: Context, step: LoginStep, source: Source, 
     actor = await load_actor(rt, user.id)
     await submit_job(rt.ledger, ctx.acting_as(actor), RECORD_LOGIN, RecordLogin(user.id, clock.now()))
     return replace(step, device=remember_device(key, source.device, user.id, clock.now()))
+
+
+def _holds(found: Credentials, stamp: str) -> bool:
+    return found.user.is_active and _build_stamp(found.pass_hash) in stamp.split(".")
 
 
 def _build_stamp(pass_hash: str | None) -> str:

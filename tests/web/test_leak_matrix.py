@@ -273,6 +273,12 @@ async def test_reasons_are_told_of_items_that_may_be_viewed(access_site):
             page = await browser.get("/admin/people/why", params=asked)
             assert page.status_code == 200
             told[title] = f"view “{title}”" in page.text
+        async with access_site.site.worker.db.acquire() as conn:
+            await conn.execute("UPDATE users SET status = 0 WHERE name = 'author'")
+        seen = next(item for title, item in items.items() if told[title])
+        asked = {"person": "author", "operation": "view", "item": str(seen.id)}
+        page = await browser.get("/admin/people/why", params=asked)
+        assert "author is blocked and cannot log in." in page.text
     assert told == {title: may("editor", title, "view") for title in ITEMS}
 
 

@@ -32,10 +32,14 @@ def code_of(secret):
     return pyotp.TOTP(secret).at(clock.now())
 
 
+def read_secret(page):
+    return re.search(r"factor__secret\">([A-Z2-7 ]+)<", page)[1].replace(" ", "")
+
+
 async def turn_on(site, browser, session):
     """The secret and the recovery codes."""
     page = (await browser.get("/user/second-factor")).text
-    secret = re.search(r"factor__secret\">([A-Z2-7 ]+)<", page)[1].replace(" ", "")
+    secret = read_secret(page)
     shown = await browser.post(
         "/user/second-factor",
         data={
@@ -185,7 +189,8 @@ async def test_a_one_time_link_asks_for_the_code_too(site, later):
 
 
 async def test_it_is_turned_off_with_the_password_and_a_code(site, later):
-    session = await site.log_in(await site.make_user("ada", password=PASSWORD))
+    ada = await site.make_user("ada", password=PASSWORD)
+    session = await site.log_in(ada)
     async with site.client(cookie=session.id) as browser:
         wrong = await browser.post(
             "/user/second-factor",
@@ -196,7 +201,11 @@ async def test_it_is_turned_off_with_the_password_and_a_code(site, later):
             },
         )
         assert (wrong.status_code, "not your current password" in wrong.text) == (422, True)
+        async with site.client(cookie=(await site.log_in(ada)).id) as elsewhere:
+            seen = read_secret((await elsewhere.get("/user/second-factor")).text)
         secret, codes = await turn_on(site, browser, session)
+        # Who has another session open of the account has not seen it.
+        assert seen != secret
         mine, _ = await Sessions(site.web.shared, 60).load(browser.cookies["trovato"])
         token = build_form_token(mine, "second_factor_disable")
         for password, code in ((PASSWORD, code_of(secret)), ("wrong horse battery", codes[0])):

@@ -117,10 +117,17 @@ async def test_a_blocked_account_loses_its_sessions_at_once_and_for_good(site):
 async def test_a_program_with_a_token_has_no_business_with_logins(site):
     token = await site.make_token(await site.make_user("ada", is_admin=True))
     async with site.client(token=token) as program:
-        for path in ("/user/sessions", "/user/second-factor"):
+        for path in ("/user/sessions", "/user/second-factor", "/user/password", "/user/mail"):
             assert (await program.get(path)).status_code == 403
-        for path in ("/user/sessions/end-all", "/user/second-factor", "/user/second-factor/disable"):
-            assert (await program.post(path, json={})).status_code == 403
+        for path in (
+            "/user/sessions/end-all",
+            "/user/second-factor",
+            "/user/second-factor/disable",
+            "/user/password",
+            "/user/mail",
+            f"/user/mail/{'a' * 43}",
+        ):
+            assert (await program.post(path, json={})).status_code == 403, path
 
 
 @pytest.mark.story("2.8")

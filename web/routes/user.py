@@ -27,8 +27,8 @@ from kernel.user.login_link import find_login_link
 from kernel.user.password import hash_password
 from kernel.user.proof.registration import load_registration_mode
 from kernel.user.store import find_pass_hash
-from web.entry import drop_pending, enter, find_pending, read_source, renew_session
-from web.guard import Submitted, anybody, changing_route, logged_in
+from web.entry import drop_pending, enter, find_pending, in_session, read_source, renew_session
+from web.guard import Submitted, anybody, changing_route
 from web.respond import redirect_after_change, show_page
 from web.visit import Visit, current_visit
 from web.work import answer_unfinished, raise_refusal, read_result, submit_and_wait
@@ -164,12 +164,12 @@ async def use_login_link(
 @blueprint.get(PASSWORD_PATH)
 async def show_password() -> Response:
     visit = current_visit()
-    visit.require_login()
+    in_session(visit, {})
     user = await load_user(visit.rt, visit.actor.id)
     return await _show(visit, "user/password.html", build_password_form(has_password=user.has_password))
 
 
-@changing_route(blueprint, PASSWORD_PATH, form_id="user_password", access=logged_in)
+@changing_route(blueprint, PASSWORD_PATH, form_id="user_password", access=in_session)
 async def change_password(submitted: Submitted | None, document: dict[str, Any] | None) -> Response:
     visit = current_visit()
     user = await load_user(visit.rt, visit.actor.id)

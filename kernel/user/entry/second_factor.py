@@ -50,10 +50,10 @@ return 1
 """
 
 
-async def begin_setup(rt: Runtime, user_id: UUID) -> str:
-    """The secret to show: the same for a quarter of an hour, so that a page that is loaded again shows no other. Raises
-    Unavailable."""
-    key = _setup_key(rt.shared, user_id)
+async def begin_setup(rt: Runtime, user_id: UUID, session_key: str) -> str:
+    """The secret to show: the same for a quarter of an hour, so that a page that is loaded again shows no other, and
+    to nobody but this session. Raises Unavailable."""
+    key = _setup_key(rt.shared, user_id, session_key)
     try:
         await rt.shared.client.set(key, orjson.dumps({"secret": build_secret()}), px=SETUP_MS, nx=True)
         stored = await rt.shared.client.get(key)
@@ -63,11 +63,11 @@ async def begin_setup(rt: Runtime, user_id: UUID) -> str:
     return secret
 
 
-async def confirm_setup(rt: Runtime, user_id: UUID, code: str) -> list[str]:
+async def confirm_setup(rt: Runtime, user_id: UUID, session_key: str, code: str) -> list[str]:
     """The recovery codes to show this once, when the code fits the secret that was shown; none when it does not. The
     caller has an `enable_second_factor` job done. Raises Unavailable."""
-    key = _setup_key(rt.shared, user_id)
-    secret = await begin_setup(rt, user_id)
+    key = _setup_key(rt.shared, user_id, session_key)
+    secret = await begin_setup(rt, user_id, session_key)
     step = find_step(secret, code, clock.now())
     if step is None or not await _take_step(rt.shared, user_id, step):
         return []
@@ -126,7 +126,7 @@ async def reset_second_factor(rt: Runtime, user_id: UUID) -> bool:
 async def run_enable_second_factor(rt: Runtime, run: JobRun) -> None:
     """The work of an `enable_second_factor` job."""
     payload: EnableSecondFactor = run.payload
-    key = _setup_key(rt.shared, payload.user_id)
+    key = _setup_key(rt.shared, payload.user_id, payload.session_key)
     try:
         stored = await rt.shared.client.get(key)
     except AWAY as error:
@@ -170,5 +170,5 @@ async def _take_step(shared: Shared, user_id: UUID, step: int) -> bool:
     return bool(await Script(shared, _TAKE_STEP).run([key], [step, STEP_MS]))
 
 
-def _setup_key(shared: Shared, user_id: UUID) -> str:
-    return shared.key("second-factor", "setup", str(user_id))
+def _setup_key(shared: Shared, user_id: UUID, session_key: str) -> str:
+    return shared.key("second-factor", "setup", str(user_id), session_key)

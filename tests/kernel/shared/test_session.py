@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from kernel.clock import now
-from kernel.errors import TooLarge, Unavailable
+from kernel.errors import LoginRequired, TooLarge, Unavailable
 from kernel.shared.connection import Shared
 from kernel.shared.session import ANONYMOUS_TTL_S, MAX_FLASHES, MAX_SESSIONS, SEEN_MS, Client, Sessions
 
@@ -204,6 +204,9 @@ async def test_another_id_takes_the_place_of_the_old_one_in_the_list(sessions):
     new = await sessions.rotate(old, user_id=ALICE)
     assert [session.key for session in await sessions.list_own(ALICE)] == [new.key]
     bob = await sessions.rotate(new, user_id=BOB)
+    # What ended it meanwhile is not undone, and a stranger's session that is gone keeps nobody out.
+    with pytest.raises(LoginRequired):
+        await sessions.rotate(new, user_id=ALICE)
     assert await sessions.list_own(ALICE) == []
     assert [session.key for session in await sessions.list_own(BOB)] == [bob.key]
 

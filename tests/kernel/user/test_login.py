@@ -9,7 +9,15 @@ from argon2 import PasswordHasher
 
 from kernel.errors import LoginRequired, NotFound
 from kernel.user.load import load_user
-from kernel.user.login import LOGIN_REFUSED, Source, log_in, log_in_by_link, verify_own_password
+from kernel.user.login import (
+    LOGIN_REFUSED,
+    LoginOver,
+    Source,
+    log_in,
+    log_in_by_link,
+    require_login_holds,
+    verify_own_password,
+)
 from kernel.user.login_link import consume_login_link, create_login_link, find_login_link
 from kernel.user.password import needs_rehash
 from kernel.user.store import find_pass_hash
@@ -104,6 +112,23 @@ async def test_a_hash_of_older_parameters_is_replaced_after_a_login(rt, ctx, ada
     assert not needs_rehash(fresh)
     assert (await log_in(rt, ctx, "Ada", PASSWORD, HOME)).user.id == ada.id
     assert [job["kind"] for job in await list_jobs(database)][2:] == ["record_login"]
+
+
+async def test_a_login_holds_until_the_password_is_another_or_the_account_blocked(
+    rt, ctx, ada, database, run_jobs
+):
+    await set_hash(database, ada, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD))
+    step = await log_in(rt, ctx, "Ada", PASSWORD, HOME)
+    await require_login_holds(rt, step)
+    await run_jobs()
+    # Hashed anew it is the same password.
+    await require_login_holds(rt, step)
+    await block(database, ada)
+    with pytest.raises(LoginOver):
+        await require_login_holds(rt, step)
+    await set_hash(database, ada, "changed meanwhile")
+    with pytest.raises(LoginOver):
+        await require_login_holds(rt, step)
 
 
 async def test_a_late_rehash_does_not_bring_back_an_old_password(rt, ctx, ada, database, run_jobs):

@@ -16,7 +16,8 @@ from kernel.user.login import verify_own_password
 from kernel.user.model import User
 from kernel.user.proof.address import LINK_GONE, find_address_link
 from kernel.user.proof.letters import MAIL_PATH
-from web.guard import Submitted, changing_route, logged_in
+from web.entry import in_session
+from web.guard import Submitted, changing_route
 from web.proof_pages import CHECK_PATH, show_form, tell
 from web.respond import redirect_after_change
 from web.visit import current_visit
@@ -30,7 +31,7 @@ UNDER: Final = ("Back to the dashboard", "/admin")
 @blueprint.get(MAIL_PATH)
 async def show_mail() -> Response:
     visit = current_visit()
-    visit.require_login()
+    in_session(visit, {})
     user = await load_user(visit.rt, visit.actor.id)
     if not user.has_password:
         return await tell(
@@ -47,7 +48,7 @@ async def _redisplay_mail(submitted: Submitted, stale: StaleForm) -> Response:
     return await show_form(visit, form, values=raw, problems=problems, status=stale.status, under=UNDER)
 
 
-@changing_route(blueprint, MAIL_PATH, form_id="user_mail", access=logged_in, redisplay=_redisplay_mail)
+@changing_route(blueprint, MAIL_PATH, form_id="user_mail", access=in_session, redisplay=_redisplay_mail)
 async def change_mail(submitted: Submitted | None, document: dict[str, Any] | None) -> Response:
     """Whether somebody has the address is not said here; a worker finds out and tells its owner."""
     visit = current_visit()
@@ -96,7 +97,7 @@ async def show_confirm_mail(token: str) -> Response:
     return await show_form(visit, build_confirm_mail_form(token), lead=lead, under=UNDER)
 
 
-@changing_route(blueprint, f"{MAIL_PATH}/<token>", form_id="user_mail_confirm", access=logged_in)
+@changing_route(blueprint, f"{MAIL_PATH}/<token>", form_id="user_mail_confirm", access=in_session)
 async def confirm_mail(token: str, submitted: Submitted | None, document: dict[str, Any] | None) -> Response:
     visit = current_visit()
     validate_form(build_confirm_mail_form(token), visit.session, submitted or {})

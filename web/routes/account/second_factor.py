@@ -57,10 +57,11 @@ async def turn_on(submitted: Submitted | None, document: dict[str, Any] | None) 
     form = build_setup_form(has_password=user.has_password)
     submission = validate_form(form, visit.session, submitted or {})
     problems = submission.problems or await _check_password(visit, user, submission.values)
-    codes = [] if problems else await confirm_setup(visit.rt, user.id, submission.values["code"])
+    session = await visit.need_session()
+    codes = [] if problems else await confirm_setup(visit.rt, user.id, session.key, submission.values["code"])
     if not codes:
         return await _show(visit, user, problems or {"code": WRONG_CODE}, status=Invalid.status)
-    job = await submit_and_wait(visit, ENABLE_SECOND_FACTOR, EnableSecondFactor(user.id), None)
+    job = await submit_and_wait(visit, ENABLE_SECOND_FACTOR, EnableSecondFactor(user.id, session.key), None)
     if job.is_finished:
         raise_refusal(read_result(job))
     await renew_session(visit)
@@ -116,7 +117,7 @@ async def _show(
         return await show_page(
             "user/second_factor.html", title="Second factor", status=status, form=html, left=left
         )
-    secret = await begin_setup(rt, user.id)
+    secret = await begin_setup(rt, user.id, (await visit.need_session()).key)
     return await show_page(
         "user/second_factor_setup.html",
         title="Second factor",
