@@ -7,7 +7,6 @@ ends it. What a person has of them is listed, so that a block ends them for good
 import hashlib
 from uuid import UUID
 
-from kernel.db.pool import Connection
 from kernel.ids import parse_uuid
 from kernel.runtime import Runtime
 from kernel.shared.connection import AWAY, Shared, unavailable
@@ -19,8 +18,7 @@ async def create_login_link(rt: Runtime, user_id: UUID, ttl_s: float) -> str:
     """The token of a new link; `/user/login-link/{token}` is its path. Raises Unavailable."""
     token = make_link_token()
     shared, key, ttl_ms = rt.shared, _key(rt.shared, token), int(ttl_s * 1000)
-    async with rt.db.acquire() as conn:
-        stamp = await _find_stamp(conn, user_id)
+    stamp = await _find_stamp(rt, user_id)
     try:
         async with shared.client.pipeline(transaction=True) as steps:
             steps.set(key, f"{user_id} {stamp}", px=ttl_ms)
@@ -78,12 +76,12 @@ async def _read(rt: Runtime, stored: bytes | None) -> UUID | None:
     user_id = parse_uuid(text)
     if user_id is None:
         return None
-    async with rt.db.acquire() as conn:
-        return user_id if await _find_stamp(conn, user_id) == stamp else None
+    return user_id if await _find_stamp(rt, user_id) == stamp else None
 
 
-async def _find_stamp(conn: Connection, user_id: UUID) -> str:
+async def _find_stamp(rt: Runtime, user_id: UUID) -> str:
     """Changes with the password and with what the account is; of one that is gone it is that of nobody."""
-    user = await find_user(conn, user_id)
+    async with rt.db.acquire() as conn:
+        user, pass_hash = await find_user(conn, user_id), await find_pass_hash(conn, user_id)
     standing = (user.is_admin, user.is_active) if user is not None else None
-    return hashlib.sha256(f"{standing} {await find_pass_hash(conn, user_id)}".encode()).hexdigest()
+    return hashlib.sha256(f"{standing} {pass_hash}".encode()).hexdigest()
