@@ -6,6 +6,7 @@ tell them whether there is an account with that name or address. And what is not
 or a token that was used, is for the site to know, and for nobody who stands there to cancel.
 """
 
+from collections.abc import Sequence
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -47,10 +48,17 @@ class Owned(Protocol):
     @property
     def session_key(self) -> str | None: ...
 
+    @property
+    def scope(self) -> Sequence[str] | None: ...
+
 
 def is_own(ctx: Context, job: Owned) -> bool:
-    """Its actor asks, or, for a job of nobody's account, the session that submitted it."""
+    """Its actor asks, or, for a job of nobody's account, the session that submitted it. A token with a scope stands for
+    its person in jobs that reach no further than itself."""
     if job.kind in OF_THE_SITE:
+        return False
+    limit = ctx.actor.scope
+    if limit is not None and (job.scope is None or not limit.issuperset(job.scope)):
         return False
     if not ctx.actor.is_anonymous:
         return job.actor_id == ctx.actor.id

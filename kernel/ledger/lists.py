@@ -40,6 +40,7 @@ class JobLine:
     actor_id: UUID
     actor_name: str
     session_key: str | None
+    scope: list[str] | None
     attempts: int
     cancel_requested: bool
     progress_done: int

@@ -1,11 +1,13 @@
 """API tokens: made by people for themselves, limited to what was ticked, in the request and in what follows from it."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from kernel.batch.delete_items import DELETE_ITEMS
+from kernel.clock import now
 from kernel.context import Context
 from kernel.ids import uuid7
 from kernel.jobs import SAVE_ITEM, SaveItem
@@ -94,6 +96,28 @@ async def test_a_token_of_an_administrator_may_no_more_than_was_ticked_also_in_a
     job = await wait_for_job(office.site.web.ledger, job_id, 5)
     assert (job.result["refused"], job.result["done"]) == (1, 0)
     assert DELETE_ITEMS.name == "delete_items"
+
+
+async def test_a_limited_token_stands_for_its_person_in_no_job_that_reaches_further(office):
+    async with office.browser("ed") as browser:
+        sent = await browser.submit(
+            "/user/tokens", "api_token", label="x", days="90", reach="chosen", scope=["access content"]
+        )
+        token = read_token(sent.text)
+    worker = office.site.worker
+    ctx = Context(actor=await load_actor(worker, office.users["ed"].id))
+    # Sent long from now: nothing becomes of it here.
+    payload = SaveItem(uuid7(), "page", "A secret draft", {})
+    own = await submit_job(worker.ledger, ctx, SAVE_ITEM, payload, run_at=now() + timedelta(hours=1))
+    limited = replace(ctx, actor=ctx.actor.within(frozenset({"access content"})))
+    narrow = await submit_job(worker.ledger, limited, SAVE_ITEM, payload, run_at=now() + timedelta(hours=1))
+    async with office.site.client(token=token) as program:
+        lines = {line["id"]: line for line in (await program.get("/jobs.json")).json()["jobs"]}
+        assert not lines[str(own)]["may_cancel"]
+        assert lines[str(narrow)]["may_cancel"]
+        for verb in ("retry", "cancel"):
+            assert (await program.post(f"/job/{own}/{verb}", json={})).status_code in {403, 404}
+        assert "A secret draft" not in (await program.get(f"/job/{own}.json")).text
 
 
 async def test_only_administrators_make_tokens_of_others_and_who_may_not_use_them_makes_none(office):
