@@ -4,6 +4,8 @@ from kernel.ledger.run import JobRun
 from kernel.mail.post import post_letter
 from kernel.mail_jobs import DecideRegistration, SetRegistration
 from kernel.people.permission import ADMINISTER_USERS
+from kernel.people.rights import find_obstacle
+from kernel.people.store import find_person, lock_people
 from kernel.runtime import Runtime
 from kernel.setting.store import upsert_setting
 from kernel.setting.tag import setting_tag
@@ -34,6 +36,11 @@ async def run_decide_registration(rt: Runtime, run: JobRun) -> None:
     async with run.finish() as finish:
         if not actor.may(ADMINISTER_USERS):
             finish.result = {"outcome": "forbidden", "message": "You may not decide who is let in."}
+            return
+        await lock_people(finish.conn)
+        waiting = await find_person(finish.conn, payload.user_id)
+        if waiting is not None and (obstacle := find_obstacle(actor, waiting)):
+            finish.result = {"outcome": "forbidden", "message": obstacle}
             return
         decide = let_in if payload.approves else turn_away
         person = await decide(finish.conn, payload.user_id)

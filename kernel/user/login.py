@@ -156,7 +156,7 @@ async def _begin(rt: Runtime, ctx: Context, attempt: Attempt, user_id: UUID | No
 async def verify_own_password(rt: Runtime, user: User, password: str) -> bool:
     """Whether somebody who is logged in knows the password, as is asked before it is changed. Raises Locked: a session
     that was left open is no place to guess."""
-    attempt = build_own_attempt(user.id)
+    attempt = build_own_attempt(user.id, "password")
     await begin_attempt(rt.shared, attempt)
     async with rt.db.acquire() as conn:
         pass_hash = await find_pass_hash(conn, user.id)
@@ -167,7 +167,7 @@ async def verify_own_password(rt: Runtime, user: User, password: str) -> bool:
 
 async def take_own_code(rt: Runtime, ctx: Context, user_id: UUID, code: str) -> bool:
     """The same for the code of a second factor. Raises Locked."""
-    attempt = build_own_attempt(user_id)
+    attempt = build_own_attempt(user_id, "code")
     await begin_attempt(rt.shared, attempt)
     fits = await take_code(rt, ctx, user_id, code)
     await (pass_attempt if fits else fail_attempt)(rt.shared, attempt)

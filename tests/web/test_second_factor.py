@@ -226,3 +226,14 @@ async def test_it_is_turned_off_with_the_password_and_a_code(site, later):
         )
     assert secret not in ledger
     assert not any(code in ledger for code in codes)
+
+
+async def test_codes_are_not_guessed_by_whoever_has_a_session_and_the_password(site, later):
+    session = await site.log_in(await site.make_user("ada", password=PASSWORD))
+    async with site.client(cookie=session.id) as browser:
+        await turn_on(site, browser, session)
+        mine, _ = await Sessions(site.web.shared, 60).load(browser.cookies["trovato"])
+        token = build_form_token(mine, "second_factor_disable")
+        data = {"form_token": token, "current": PASSWORD, "code": "000000"}
+        tries = [await browser.post("/user/second-factor/disable", data=data) for _ in range(6)]
+    assert [answer.status_code for answer in tries] == [422] * 5 + [429]

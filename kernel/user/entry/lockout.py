@@ -13,7 +13,7 @@ import math
 import secrets
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 from kernel.errors import TooMany
@@ -154,10 +154,13 @@ def build_attempt(*, user_id: UUID | None, name: str, address: str, device: str 
     return Attempt(f"{account}:{secrets.token_hex(8)}", account, places)
 
 
-def build_own_attempt(user_id: UUID) -> Attempt:
-    """Of somebody who is logged in and shows the password again; no business of those who try to log in."""
+def build_own_attempt(user_id: UUID, what: Literal["password", "code"]) -> Attempt:
+    """Of somebody who is logged in and shows the password or a code again; no business of those who try to log in. Each
+    is counted for itself: the right password must not take back what was counted of wrong codes."""
     account = _digest(str(user_id))
-    return Attempt(f"{account}:{secrets.token_hex(8)}", account, (f"own:{account}",))
+    return Attempt(
+        f"{account}:{what}:{secrets.token_hex(8)}", f"{account}:{what}", (f"own:{what}:{account}",)
+    )
 
 
 def find_network(address: str) -> str:

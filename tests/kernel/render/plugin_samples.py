@@ -14,6 +14,17 @@ from kernel.tap.capability import Capabilities, Table
 from kernel.tap.registry import TapOptions
 from web.plugin_view import describe_plugin, describe_settings
 
+NUMBERS = (
+    ("calls", 1_204),
+    ("failures", 3),
+    ("cpu_us", 900_000),
+    ("host_calls", 2_408),
+    ("measured", 3),
+    ("memory_kb", 61_440),
+    ("b4", 1_000),
+    ("b9", 204),
+)
+
 
 def make_plugin_pages(common):
     taps = {"tap_item_view": TapOptions(), "tap_page": TapOptions(weight=5)}
@@ -28,16 +39,6 @@ def make_plugin_pages(common):
     )
     uploaded = replace(line, uploaded="1.2.0", in_folder="1.3.0")
     offered = replace(uploaded, name="shop", state="offered", offered="", new_wishes=wishes)
-    numbers = {
-        "calls": 1_204,
-        "failures": 3,
-        "cpu_us": 900_000,
-        "host_calls": 2_408,
-        "measured": 3,
-        "memory_kb": 61_440,
-        "b4": 1_000,
-        "b9": 204,
-    }
     stop = Stop("votes", "tap_page", now(), "Plugin 'votes', tap_page: RuntimeError: no")
     failure = Failure(
         uuid7(),
@@ -55,7 +56,7 @@ def make_plugin_pages(common):
     )
     page = common("votes", path="/admin/plugins/votes", breadcrumbs=[("Plugins", "/admin/plugins")])
     plugins = PluginSet(stops=(stop,))
-    shown = describe_plugin(plugins, line, [summarise("tap_item_view", numbers)])
+    shown = describe_plugin(plugins, line, [summarise("tap_item_view", dict(NUMBERS))])
     nothing = describe_plugin(PluginSet(), offered, [])
     shown |= {"rows": ["vote (12 rows)"], "unsettled": ["table 'vote' gets the unique index over item_id"]}
     nothing |= {"rows": [], "unsettled": []}
