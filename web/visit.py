@@ -127,7 +127,7 @@ async def open_visit(rt: Runtime, sessions: Sessions, request_id: str) -> Visit:
 async def _open_visit(rt: Runtime, sessions: Sessions, request_id: str) -> Visit:
     authorization = request.headers.get("Authorization", "")
     if authorization[:7].lower() == "bearer ":
-        actor = await find_token_actor(rt, authorization[7:].strip())
+        actor = await find_token_actor(rt, authorization[7:].strip(), request_id)
         if actor is None:
             raise LoginRequired("This API token is unknown or has expired.")
         await rt.cache.refresh()

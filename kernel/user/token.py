@@ -36,7 +36,7 @@ def digest_api_token(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-async def find_token_actor(rt: Runtime, token: str) -> Actor | None:
+async def find_token_actor(rt: Runtime, token: str, request_id: str = "") -> Actor | None:
     """With no more rights than the token's scope. None for a token that is unknown or has expired, or whose user is
     blocked."""
     if not TOKEN.fullmatch(token):
@@ -54,7 +54,7 @@ async def find_token_actor(rt: Runtime, token: str) -> Actor | None:
         # Of all requests in an hour one is told to the workers.
         await submit_job(
             rt.ledger,
-            Context(actor=actor),
+            Context(actor=actor, request_id=request_id),
             NOTE_TOKEN_USE,
             NoteTokenUse(found.id, hour),
             dedupe_key=f"token-use:{found.id}:{hour:%Y%m%d%H}",
