@@ -18,6 +18,7 @@ from kernel.plugin.model import Budgets, Manifest, get_ceilings
 from kernel.plugin.store import deflate_artefact, has_artefact, insert_artefact, select_offers
 from kernel.runtime import Runtime
 from kernel.sandbox.artefact import missing_artefact
+from kernel.sandbox.build import is_current
 
 # A plugin in Python has 18 MB, nearly all of it the interpreter.
 WASM_MAX: Final = 64 * 2**20
@@ -36,7 +37,8 @@ class Source:
 
 
 def read_source(folder: Path, name: str, ceilings: Budgets) -> Source:
-    """From a folder of plugins; blocks for some 30 ms. Raises NotFound, ConfigError, PluginError."""
+    """From a folder of plugins; blocks for some 30 ms. Raises NotFound, ConfigError, and
+    PluginError also for an artefact that is not of these sources."""
     place = folder / name / f"{name}.info.toml"
     if not place.is_file():
         raise NotFound(f"There is no plugin '{name}' in {folder}: {place} is missing.")
@@ -44,7 +46,20 @@ def read_source(folder: Path, name: str, ceilings: Budgets) -> Source:
     manifest = parse_manifest(text, place, ceilings)
     if not manifest.wasm.is_file():
         raise missing_artefact(name, manifest.wasm)
+    if _is_stale(manifest):
+        raise PluginError(
+            name, "stale-artefact", f"was changed since it was built. Build it: trovato plugin build {name}"
+        )
     return make_source(manifest, text, manifest.wasm.read_bytes())
+
+
+def _is_stale(manifest: Manifest) -> bool:
+    """Whether it was built here, of sources that are others by now. One that came without sources, or in another
+    language, is as it is."""
+    source = manifest.folder / f"{manifest.name}.py"
+    if not source.is_file() or not manifest.wasm.with_suffix(".build").is_file():
+        return False
+    return not is_current(manifest.folder, manifest.name, manifest.wasm)
 
 
 def make_source(manifest: Manifest, text: str, wasm: bytes) -> Source:
