@@ -9,9 +9,9 @@ from typing import Final
 
 import wasmtime
 
-TICK_S: Final = 0.002
+TICK_S: Final = 0.0015
 # After this many ticks without a plugin the thread sleeps, since idle ticking costs 1.2 % of a core.
-_TICKS_BEFORE_SLEEP: Final = 10
+_TICKS_BEFORE_SLEEP: Final = 14
 WASMTIME_VERSION: Final = "50.0.1"
 
 
