@@ -93,7 +93,6 @@ async def test_every_series_moves_by_doing_the_thing(run_measured_site, editor):
         assert grown("trovato_http_request_seconds_sum", method="POST") > 0
         assert grown("trovato_tap_seconds_count", plugin="blog", tap="tap_item_view", outcome="ok") >= 1
         assert grown("trovato_database_query_seconds_count", statement="select") > 0
-        # The save, and the note of its token.
         assert grown("trovato_database_query_seconds_count", statement="insert") == 2
         assert grown("trovato_cache_lookups_total", tier="page", outcome="hit") >= 3
         assert grown("trovato_cache_lookups_total", tier="page", outcome="miss") >= 2
