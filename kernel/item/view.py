@@ -51,8 +51,10 @@ async def view_items(
 
 def _is_shown_by_its_plugin(plugins: PluginSet, item_type: ItemType) -> bool:
     """Decided by who is enabled and not by who answered, so that a failing plugin does not change the layout."""
-    shown_by = {implementor.plugin.name for implementor in plugins.registry.get_implementors(ITEM_VIEW)}
-    return item_type.plugin in shown_by
+    return any(
+        implementor.plugin.name == item_type.plugin and implementor.wants(item_type.type)
+        for implementor in plugins.registry.get_implementors(ITEM_VIEW)
+    )
 
 
 def view_fields(item_type: ItemType, item: Item) -> Tree:
