@@ -19,7 +19,7 @@ from kernel.user.store import list_api_tokens, select_actor
 from kernel.user.token import build_api_token, digest_api_token
 from web.guard import Submitted
 from web.people_forms import build_token_form
-from web.respond import redirect_after_change, show_page
+from web.respond import NO_STORE, redirect_after_change, show_page
 from web.visit import Visit
 from web.work import answer_unfinished, raise_refusal, read_result, submit_and_wait
 
@@ -63,7 +63,7 @@ async def show_tokens(
         made=token,
         path=place.path,
     )
-    response.headers["Cache-Control"] = "no-store"
+    response.headers.update(NO_STORE)
     return response
 
 

@@ -29,7 +29,7 @@ from kernel.user.store import find_user_by_name
 from web.guard import Submitted, changing_route
 from web.people_forms import build_delete_form, build_person_form
 from web.people_list import PEOPLE_PATH
-from web.respond import redirect_after_change, show_page
+from web.respond import NO_STORE, redirect_after_change, show_page
 from web.routes.admin.people import may_administer_people, require_form
 from web.visit import Visit, current_visit
 from web.work import (
@@ -132,7 +132,7 @@ async def show_login_link(
     token = await create_login_link(visit.rt, person.id, config.login_link_ttl_s)
     link = f"{config.public_url}/user/login-link/{token}"
     response = await _show(visit, person, {}, {}, link=link)
-    response.headers["Cache-Control"] = "no-store"
+    response.headers.update(NO_STORE)
     return response
 
 
