@@ -95,6 +95,10 @@ class Making:
         """Not by those who come after a drop that it may not know of."""
         return self.generation >= generation
 
+    async def wait(self) -> Page | None:
+        """Shielded: one visitor who leaves must not take the page from the others."""
+        return await asyncio.shield(self.page)
+
 
 Made: TypeAlias = Callable[[PageMark, Page | None], None]
 
@@ -151,15 +155,16 @@ class PageCache:
 
     async def _find_elsewhere(self, request: Request, key: str) -> Page | None:
         """With somebody who is making it now, or in Redis."""
-        making = self._making.get(key)
-        if making is not None and making.may_be_joined(self._cache.generation()):
-            # Shielded: one visitor who leaves must not take the page from the others.
-            return await asyncio.shield(making.page)
+        making = self._find_making(key)
+        if making is not None:
+            return await making.wait()
         if not request.is_own:
             return None
         entry = await self._cache.fetch(f"{FORMAT}\n{key}")
         if entry is None:
-            return None
+            # Somebody may have begun it, or even finished, while Redis was asked.
+            making = self._find_making(key)
+            return await making.wait() if making is not None else cast("Page | None", self._pages.get(key))
         try:
             page = decode_page(entry.value)
         except (orjson.JSONDecodeError, KeyError) as error:
@@ -167,6 +172,10 @@ class PageCache:
             return None
         self._pages.put(key, page, entry.tags, entry.ttl_s, entry.generation, size_bytes=page.size_bytes)
         return page
+
+    def _find_making(self, key: str) -> Making | None:
+        making = self._making.get(key)
+        return making if making is not None and making.may_be_joined(self._cache.generation()) else None
 
     async def _answer(self, page: Page, request: Request, send: Send, started: float) -> None:
         status = await send_page(

@@ -2,7 +2,8 @@
 
 A session is a hash: `value` (JSON), `ttl_ms`, `user` (the id of its person, absent for a stranger) and `client` (JSON:
 what it was opened with). The list of a person is a sorted set of keys of sessions, each scored with the time at which
-it ends, in milliseconds. It is kept in the step that changes a session, and who reads it takes out what has ended.
+it ends, in milliseconds and their fraction: of two that begin within one, the earlier ends first. It is kept in the
+step that changes a session, and who reads it takes out what has ended.
 
 `ARGV[1]` is always the beginning of every key: keys follow from what is read, so they cannot all be named before.
 """
@@ -14,16 +15,16 @@ local function list_key(user) return ARGV[1] .. ':sessions:' .. user end
 
 local function now_ms()
   local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  return tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 end
 
-local function as_text(number) return string.format('%.0f', number) end
+local function as_score(ms) return string.format('%.3f', ms) end
 
 -- `how` is XX where a session is renewed, so that one that was just ended does not come back to the list.
 local function list(user, key, ttl, how)
   local name = list_key(user)
-  redis.call('ZADD', name, how, as_text(now_ms() + ttl), key)
-  if redis.call('PTTL', name) < ttl then redis.call('PEXPIRE', name, as_text(ttl)) end
+  redis.call('ZADD', name, how, as_score(now_ms() + ttl), key)
+  if redis.call('PTTL', name) < ttl then redis.call('PEXPIRE', name, string.format('%.0f', ttl)) end
 end
 
 local function forget(key, user)
@@ -129,7 +130,7 @@ return number
 LIST = (
     _KEYS
     + """
-redis.call('ZREMRANGEBYSCORE', list_key(ARGV[2]), '-inf', as_text(now_ms()))
+redis.call('ZREMRANGEBYSCORE', list_key(ARGV[2]), '-inf', as_score(now_ms()))
 local rows = {}
 for _, key in ipairs(redis.call('ZRANGE', list_key(ARGV[2]), 0, -1)) do
   local found = redis.call('HMGET', session_key(key), 'value', 'client', 'ttl_ms')

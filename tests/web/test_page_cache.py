@@ -460,6 +460,24 @@ async def test_a_stampede_asks_the_application_once(process):
     assert process.pages._making == {}
 
 
+async def test_what_somebody_else_made_while_redis_was_asked_is_not_made_again(process, monkeypatch):
+    fetch, asked, answered = process.cache.fetch, asyncio.Event(), asyncio.Event()
+
+    async def fetch_late(key):
+        entry = await fetch(key)
+        asked.set()
+        await answered.wait()
+        return entry
+
+    with monkeypatch.context() as patch:
+        patch.setattr(process.cache, "fetch", fetch_late)
+        late = [asyncio.create_task(process.ask()) for _ in range(3)]
+        await asked.wait()
+    assert (await process.ask()).body == b"answer 1"
+    answered.set()
+    assert {answer.body for answer in await asyncio.gather(*late)} == {b"answer 1"}
+
+
 async def test_who_comes_after_a_drop_does_not_wait_for_a_page_begun_before_it(process):
     gate = process.app.gate = asyncio.Event()
     slow = asyncio.create_task(process.ask())
