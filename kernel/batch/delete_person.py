@@ -28,13 +28,14 @@ from kernel.item.store import (
 )
 from kernel.ledger.run import Finish
 from kernel.names import ANONYMOUS_ID, PAGES_TAG
-from kernel.people.change import choose, end_sessions
+from kernel.people.change import choose
 from kernel.people.permission import ADMINISTER_USERS
 from kernel.people.store import delete_person, find_person, lock_people, set_active
 from kernel.runtime import Runtime
 from kernel.tap.catalogue import ITEM_DELETE, ITEM_UPDATE
 from kernel.user.load import PERMISSIONS_TAG
 from kernel.user.model import user_tag
+from kernel.user.ways_in import end_ways_in_with
 
 Fate = Literal["keep", "assign", "unpublish", "delete"]
 ITEMS_AT_ONCE: Final = 100
@@ -90,7 +91,7 @@ async def _block(rt: Runtime, batch: Batch, part: Slice) -> None:
         part.place = {"step": "refused"}
         return
     await set_active(part.conn, [arguments.user_id], is_active=False)
-    await end_sessions(rt, [arguments.user_id])
+    await end_ways_in_with(rt, part.effects, [arguments.user_id])
     part.effects.drop_tags(user_tag(arguments.user_id), PERMISSIONS_TAG)
     part.place = {"step": "items"}
 
@@ -139,7 +140,7 @@ async def _unpublish(batch: Batch, part: Slice, items: Sequence[Item]) -> list[I
     return [hidden.get(item.id, item) for item in items]
 
 
-async def _complete(_rt: Runtime, batch: Batch, finish: Finish) -> None:
+async def _complete(rt: Runtime, batch: Batch, finish: Finish) -> None:
     """With what came to be the account's at the last moment, which is kept. Between the slices somebody may have let
     its person in again, and that person be the only administrator by now."""
     arguments: DeletePerson = batch.arguments
@@ -158,6 +159,7 @@ async def _complete(_rt: Runtime, batch: Batch, finish: Finish) -> None:
         await move_content(finish.conn, left, ANONYMOUS_ID)
     await move_revisions(finish.conn, arguments.user_id, None)
     await delete_person(finish.conn, arguments.user_id)
+    await end_ways_in_with(rt, finish, [arguments.user_id])
     finish.drop_tags(user_tag(arguments.user_id), PAGES_TAG)
     details = {"content": arguments.fate}
     finish.audit(Entry("account.delete", "account", str(arguments.user_id), arguments.name, details))

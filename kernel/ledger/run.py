@@ -45,6 +45,7 @@ class Effects:
     follow_ups: list[NewJob] = field(default_factory=list, kw_only=True)
     tags: dict[str, None] = field(default_factory=dict, kw_only=True)
     entries: list[Entry] = field(default_factory=list, kw_only=True)
+    acts: list[Callable[[], Awaitable[None]]] = field(default_factory=list, kw_only=True)
 
     def follow_up(self, kind: JobKind, payload: object, *, group: str = "") -> None:
         """Another job, on behalf of the same actor; workers are woken for it after the commit."""
@@ -58,18 +59,17 @@ class Effects:
         """What was changed, for the audit log, beside what kernel/audit/kinds.py tells it when the job is done."""
         self.entries.extend(entries)
 
+    def after_commit(self, act: Callable[[], Awaitable[None]]) -> None:
+        """Something outside the database that can only be done then, and before anybody is told of it. A crash may
+        leave it out, and it raises nothing."""
+        self.acts.append(act)
+
 
 @dataclass(slots=True)
 class Finish(Effects):
     """The transaction that marks the job done."""
 
     result: dict[str, Any] = field(default_factory=dict, kw_only=True)
-    acts: list[Callable[[], Awaitable[None]]] = field(default_factory=list, kw_only=True)
-
-    def after_commit(self, act: Callable[[], Awaitable[None]]) -> None:
-        """Something outside the database that can only be done then, and before anybody is told of it. A crash may
-        leave it out, and it raises nothing."""
-        self.acts.append(act)
 
 
 @dataclass(slots=True)
@@ -192,8 +192,6 @@ class JobRun:
                 await insert_events(tx.conn, self._origin, entries)
                 await mark_done(tx.conn, self.job, finish.result, list(finish.tags) or None)
             self.is_done = True
-        for act in finish.acts:
-            await act()
         await self._spread_news(finish)
 
     @asynccontextmanager
@@ -213,6 +211,8 @@ class JobRun:
     async def _spread_news(self, effects: Effects) -> None:
         """In this order: who hears that the job is done finds no stale page. What a crash in here leaves
         undone, the sweeper does from the rows; the waiter looks at its row."""
+        for act in effects.acts:
+            await act()
         ledger = self._ledger
         if await self._drop(effects.tags):
             ledger.dropped.note(self.job.id, len(effects.tags))

@@ -68,15 +68,10 @@ async def set_blocked(rt: Runtime, user_id: UUID, *, is_blocked: bool) -> None:
             raise Conflict(refused[0])
         await set_active(tx.conn, [person.id for person in chosen], is_active=not is_blocked)
         if is_blocked:
-            await end_sessions(rt, [user_id])
+            await end_ways_in(rt, [user_id])
     if is_blocked:
         await end_ways_in_again(rt, [user_id])
     await rt.cache.drop([user_tag(user_id), PERMISSIONS_TAG])
-
-
-async def end_sessions(rt: Runtime, user_ids: Sequence[UUID]) -> None:
-    """And what else lets them in without a password. Raises Unavailable."""
-    await end_ways_in(rt, user_ids)
 
 
 async def choose(

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from uuid import UUID
 
 from kernel.errors import Unavailable
-from kernel.ledger.run import Finish
+from kernel.ledger.run import Effects
 from kernel.log import get_logger
 from kernel.runtime import Runtime
 from kernel.shared.session import Sessions
@@ -34,8 +34,8 @@ async def end_ways_in_again(
 
 
 async def end_ways_in_with(
-    rt: Runtime, finish: Finish, user_ids: Collection[UUID], *, but_session: str | None = None
+    rt: Runtime, effects: Effects, user_ids: Collection[UUID], *, but_session: str | None = None
 ) -> None:
     """Both, around the commit of a job. Raises Unavailable."""
     await end_ways_in(rt, user_ids, but_session=but_session)
-    finish.after_commit(lambda: end_ways_in_again(rt, user_ids, but_session=but_session))
+    effects.after_commit(lambda: end_ways_in_again(rt, user_ids, but_session=but_session))

@@ -1,17 +1,27 @@
 """An account is deleted, and its content gets the fate that was chosen for it."""
 
+import asyncio
+
 import asyncpg
 import pytest
 
+from kernel.batch.delete_person import DELETE_PERSON, DeletePerson
+from kernel.batch.start import start_batch
 from kernel.context import Context
+from kernel.errors import NotFound
 from kernel.ids import uuid7
 from kernel.item.store import select_item
 from kernel.jobs import SAVE_ITEM, SaveItem
 from kernel.ledger.submit import submit_job
 from kernel.ledger.wait import wait_for_job
 from kernel.names import ANONYMOUS_ID
+from kernel.shared.session import Sessions
 from kernel.user.load import load_actor
+from kernel.user.login import LoginOver, Source, log_in_by_link, require_login_holds
+from kernel.user.login_link import create_login_link
 from tests.web.people_site import AdminSite, read_text
+
+HOME = Source("192.0.2.7")
 
 
 @pytest.fixture
@@ -96,3 +106,69 @@ async def test_who_may_not_change_content_may_only_keep_it(office):
         sent = await browser.submit(f"{ann.path}/delete", "person_delete", fate="keep")
         assert sent.status_code == 303, sent.text
     assert (await read_item(office, item_id)).author_id == ANONYMOUS_ID
+
+
+COMMITS = 7
+
+
+async def let_commits_wait(conn):
+    """Of whatever changes or deletes an account, until this connection has let go of the lock. Answers how to wait for
+    one that waits."""
+    await conn.execute(
+        f"""
+        CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_advisory_xact_lock({COMMITS}); RETURN NULL; END';
+        CREATE CONSTRAINT TRIGGER wait AFTER UPDATE OF status OR DELETE ON users
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait()
+        """
+    )
+
+    async def wait_for_one():
+        async with asyncio.timeout(20):
+            while not await conn.fetchval(
+                "SELECT true FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT granted",
+                COMMITS,
+            ):
+                await asyncio.sleep(0.01)
+
+    return wait_for_one
+
+
+async def test_what_opens_while_an_account_is_deleted_is_ended_when_it_is(office):
+    """A session from a login that began before, and a link, both later than what the deletion ends before its commit:
+    once at that of the block, and once at that of the deletion itself."""
+    site, ann = office.site, office.users["ann"]
+    sessions = Sessions(site.web.shared, 600)
+    root = Context(actor=await load_actor(site.web, office.users["root"].id))
+    step = await log_in_by_link(site.web, Context(), await create_login_link(site.web, ann.id, 60), HOME)
+    late = []
+    conn = await asyncpg.connect(site.config.database_url)
+    try:
+        wait_for_one = await let_commits_wait(conn)
+        await conn.execute("SELECT pg_advisory_lock($1)", COMMITS)
+        job_id = await start_batch(
+            site.web, root, DELETE_PERSON, DeletePerson(ann.id, "ann", "keep"), dedupe_key=None
+        )
+        for is_first in (True, False):
+            await wait_for_one()
+            late.append(
+                (await sessions.create(user_id=ann.id), await create_login_link(site.web, ann.id, 60))
+            )
+            if is_first:
+                # The account is as it was for everybody else, so that the login goes on.
+                await require_login_holds(site.web, step)
+            await conn.execute("SELECT pg_advisory_unlock($1)", COMMITS)
+            if is_first:
+                await conn.execute("SELECT pg_advisory_lock($1)", COMMITS)
+        job = await wait_for_job(site.web.ledger, job_id, 20)
+    finally:
+        await conn.close()
+    assert job.result["outcome"] == "done", job.result
+    assert await office.find("ann") is None
+    for session, token in late:
+        assert (await sessions.load(session.id))[0] is None
+        assert await site.web.shared.client.keys(site.web.shared.key("login-link", "*")) == []
+        with pytest.raises(NotFound):
+            await log_in_by_link(site.web, Context(), token, HOME)
+    with pytest.raises(LoginOver):
+        await require_login_holds(site.web, step)
