@@ -271,7 +271,7 @@ class _Reader:
         if raw == "none":
             return ()
         try:
-            return tuple(ip_network(part.strip()) for part in raw.split(","))
+            return tuple(_as_plain(ip_network(part.strip())) for part in raw.split(","))
         except ValueError as error:
             self.problems.append(
                 f"{name} must be addresses or networks such as 10.0.0.0/8, with commas, or none: {error}."
@@ -309,3 +309,9 @@ class _Reader:
             )
             return default
         return raw
+
+
+def _as_plain(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    """A network of IPv4 that is written as one of IPv6 is the former, as addresses are where they are compared."""
+    inside = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    return IPv4Network((inside, network.prefixlen - 96)) if inside and network.prefixlen >= 96 else network

@@ -1,9 +1,12 @@
 """Every request passes the limits of the site: what is counted by what, what is refused how, and what never is."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
+from ipaddress import ip_network
 from uuid import UUID
 
+import httpx
 import orjson
 import pytest
 
@@ -197,6 +200,37 @@ async def test_an_administrator_changes_the_limits_and_they_hold_at_once(limited
     async with site.client(token="trovato_" + "x" * 43) as forger:
         await set_limits(strangers="1/min")
         assert [(await forger.get("/")).status_code for _ in range(2)] == [401, 429]
+
+
+async def test_whoever_has_a_network_of_ipv6_has_one_share_however_a_proxy_writes_it(site_config, renderer):
+    trusted = (ip_network("fd00::/8"),)
+    async with open_site(replace(site_config, rate_limits=True, trusted_proxies=trusted), renderer) as site:
+
+        async def post(peer, forwarded):
+            """What is left of the logins of a minute, or 0 for a refusal."""
+            transport = httpx.ASGITransport(app=site.app, client=(peer, 4711))
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+                answer = await client.post("/user/login", data={}, headers={"X-Forwarded-For": forwarded})
+            told = answer.headers["RateLimit"]
+            return int(re.search(r'"login";r=(\d+);', told)[1]), answer.status_code == 429
+
+        same = (
+            ("fd00::1", "2001:db8:1:2::7"),
+            ("fd00::1%eth0", "[2001:db8:1:2:ffff::9]:4711"),
+            ("fd00::2", "192.0.2.99, [2001:DB8:1:2::8] , fd00::9"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:9::1"),
+            ("2001:db8:1:2::5%eth0", "198.51.100.1"),
+        )
+        assert [await post(*asked) for asked in same] == [(left, False) for left in (4, 3, 2, 1, 0)]
+        assert await post("fd00::1", "2001:db8:1:2::a") == (0, True)
+        # The network beside it, and IPv4 in both of its forms, of which each address has a share.
+        assert await post("fd00::1", "2001:db8:1:3::7") == (4, False)
+        assert await post("::ffff:192.0.2.7", "2001:db8:1:2::7") == (4, False)
+        assert await post("fd00::1", "::ffff:192.0.2.7") == (3, False)
+        assert await post("192.0.2.7", "") == (2, False)
+        # What cannot be read is the proxy's own.
+        for number, hostile in enumerate(("[2001:db8:1:4::7", "2001:db8:1:4::7%eth0", "'; --", "[]", ",,")):
+            assert await post("fd00::1", hostile) == (4 - number, False)
 
 
 async def test_who_was_refused_is_taken_up_by_cron_and_shown_and_pages_of_strangers_cost_nothing(limited):

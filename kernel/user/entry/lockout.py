@@ -12,7 +12,7 @@ import hashlib
 import math
 import secrets
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from typing import Final, Literal
 from uuid import UUID
 
@@ -31,6 +31,9 @@ PENDING_MAX: Final = (FAILURES_MAX, 4 * FAILURES_MAX)
 PENDING_MS: Final = 30_000
 # Whoever has one address of IPv6 has all of its network.
 IPV6_PREFIX: Final = 64
+# All of IPv4 in one such network, as NAT64 writes it (RFC 6052).
+TRANSLATED: Final = IPv6Network("64:ff9b::/96")
+IPV4_BITS: Final = 2**32 - 1
 
 # A counter is a sorted set of attempts by time, `p:` those under way and `f:` those that failed, and a lock beside it.
 # KEYS: counter and lock of each. ARGV[1] is the window in ms, ARGV[2] how long an attempt may be under way.
@@ -164,12 +167,18 @@ def build_own_attempt(user_id: UUID, what: Literal["password", "code"]) -> Attem
 
 
 def find_network(address: str) -> str:
-    """What counts as one place: an IPv4 address, or the network of an IPv6 address."""
+    """What counts as one place: an IPv4 address, also one that is written inside an IPv6 address or was translated into
+    one, or the network of an IPv6 address."""
     try:
         parsed = ip_address(address)
     except ValueError:
         return address
-    return str(parsed) if parsed.version == 4 else str(ip_network((parsed, IPV6_PREFIX), strict=False))
+    if isinstance(parsed, IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None or parsed in TRANSLATED:
+        return str(IPv4Address(int(parsed) & IPV4_BITS))
+    # By the number: the name of a network card behind the address is no other place.
+    return str(IPv6Network((int(parsed), IPV6_PREFIX), strict=False))
 
 
 async def begin_attempt(shared: Shared, attempt: Attempt) -> None:
