@@ -41,6 +41,7 @@ from web.routes.admin import cron as admin_cron
 from web.routes.admin import jobs as admin_jobs
 from web.routes.admin import limits as admin_limits
 from web.routes.admin import mail as admin_mail
+from web.routes.admin import maintenance as admin_maintenance
 from web.routes.admin import people as admin_people
 from web.routes.admin import permissions as admin_permissions
 from web.routes.admin import person as admin_person
@@ -75,6 +76,7 @@ BLUEPRINTS: Final = (
     transfer.blueprint,
     admin_plugins.blueprint,
     admin_limits.blueprint,
+    admin_maintenance.blueprint,
     admin_audit.blueprint,
     admin_mail.blueprint,
     admin_registration.blueprint,

@@ -11,6 +11,7 @@ from kernel.runtime import Runtime
 from kernel.setting.access import ADMINISTER_SITE
 from web.visit import Visit
 
+PATH: Final = "/admin/maintenance"
 # A link that logs in once begins like the login.
 ENTRANCES: Final = (LOGIN_PATH, LOGOUT_PATH, "/user/second-factor")
 

@@ -47,9 +47,6 @@ SAFE_MODE: Final = (
 )
 
 
-CLOSED: Final = "Visitors are told that somebody works on the site: maintenance is on."
-
-
 async def show_page(
     template: str | Sequence[str],
     *,
@@ -79,6 +76,7 @@ async def show_page(
             "menu": menu,
             "messages": messages,
             "path": request.path,
+            "is_closed": visit.is_closed,
         },
         actor=visit.actor,
         request_id=visit.ctx.request_id,
@@ -99,7 +97,6 @@ async def show_page(
 async def _take_messages(visit: Visit) -> list[tuple[str, str]]:
     """Messages of the request before this one, each of which is shown once; and of this one, whether it is safe."""
     messages = [("warning", SAFE_MODE)] if visit.is_safe else []
-    messages += [("warning", CLOSED)] if visit.is_closed else []
     if visit.session is not None and visit.session.has_flashes:
         flashes = await visit.sessions.take_flashes(visit.session)
         messages += [(flash["kind"], flash["text"]) for flash in flashes]

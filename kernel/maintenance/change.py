@@ -26,4 +26,4 @@ async def run_set_maintenance(rt: Runtime, run: JobRun) -> None:
             stored = {"is_on": payload.is_on, "message": payload.message}
             await upsert_setting(finish.conn, SETTING, stored)
             finish.drop_tags(setting_tag(SETTING), PAGES_TAG)
-            finish.result = {"outcome": "done", "path": "/admin"}
+            finish.result = {"outcome": "done", "path": "/admin/maintenance"}

@@ -24,6 +24,7 @@ PAGES = (
     "/admin/plugins/blog",
     "/admin/mail",
     "/admin/limits",
+    "/admin/maintenance",
     "/admin/audit",
     "/admin/people",
     "/admin/people/add",

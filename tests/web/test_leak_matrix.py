@@ -70,6 +70,7 @@ WITHOUT_ITEMS = {
     "/admin/jobs/retry",
     "/admin/limits",
     "/admin/mail",
+    "/admin/maintenance",
     "/admin/people",
     "/admin/people/<person_id>",
     "/admin/people/<person_id>/delete",

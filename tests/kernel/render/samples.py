@@ -168,6 +168,7 @@ def common(title, *, actor=EDITOR, stage=LIVE_STAGE, path="/", messages=(), brea
             ],
             "messages": list(messages),
             "path": path,
+            "is_closed": False,
         },
         "actor": actor,
         "why": None,

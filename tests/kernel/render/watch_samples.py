@@ -11,6 +11,15 @@ def make_watch_pages(common):
     refused = {"kind": "Address", "who": "192.0.2.7", "door": "Logging in", "number": 1_204, "latest": AT}
     yield "limits_nobody", "admin/limits.html", limits
     yield "limits_refused", "admin/limits.html", {**limits, "is_counting": False, "rows": [refused]}
+    closed = {
+        **common("Maintenance", path="/admin/maintenance"),
+        "form": "",
+        "is_on": True,
+        "is_asked": False,
+    }
+    closed["page"]["is_closed"] = True
+    yield "maintenance", "admin/maintenance.html", closed
+    yield "maintenance_asked", "admin/maintenance.html", {**closed, "is_on": False, "is_asked": True}
     audit = {
         **common("Audit log", path="/admin/audit"),
         "rows": [],
