@@ -17,7 +17,7 @@ from kernel.errors import TooMany, Unavailable
 from kernel.log import get_logger
 from kernel.rate_limit.load import load_limits
 from kernel.rate_limit.model import API_READ, API_WRITE, FORMS, LOGIN, PAGES, STRANGERS, Door, Limits
-from kernel.rate_limit.tally import KEEP_S, name_tally, write_refusal
+from kernel.shared.refusals import KEEP_S, name_tally, write_refusal
 from kernel.runtime import Runtime
 from kernel.shared.rate_limit import RateLimits, Share, Window, describe_shares, find_refusal
 from kernel.user.entry.lockout import find_network

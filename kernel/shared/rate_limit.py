@@ -19,10 +19,23 @@ REQUESTS_MAX: Final = 10_000
 REFUSALS_MAX: Final = 5_000
 OTHERS: Final = "others"
 
+# Of a tally, how long it is kept in ms, its largest size, the name of what is beyond it, and what was refused.
+_COUNT: Final = """
+local function count(tally, keep_ms, most, others, refused)
+  if redis.call('HEXISTS', tally, refused) == 0 and redis.call('HLEN', tally) >= tonumber(most) then
+    refused = others
+  end
+  redis.call('HINCRBY', tally, refused, 1)
+  redis.call('PEXPIRE', tally, keep_ms)
+end
+"""
+
 # KEYS: a log for each window, then the tally of refusals. ARGV: ms to keep the tally, its largest size, the name of
 # what is beyond it; then for each window how many it allows, its ms, and what the tally calls a refusal by it.
 # Answers for each window what is left, the ms until more is, and the ms to wait (0: let in).
-_TAKE: Final = """
+_TAKE: Final = (
+    _COUNT
+    + """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local answer, refused = {}, nil
@@ -41,12 +54,7 @@ for at = 1, #KEYS - 1 do
   answer[#answer + 1] = wait
 end
 if refused then
-  local tally = KEYS[#KEYS]
-  if redis.call('HEXISTS', tally, refused) == 0 and redis.call('HLEN', tally) >= tonumber(ARGV[2]) then
-    refused = ARGV[3]
-  end
-  redis.call('HINCRBY', tally, refused, 1)
-  redis.call('PEXPIRE', tally, ARGV[1])
+  count(KEYS[#KEYS], ARGV[1], ARGV[2], ARGV[3], refused)
   return answer
 end
 for at = 1, #KEYS - 1 do
@@ -57,6 +65,21 @@ for at = 1, #KEYS - 1 do
 end
 return answer
 """
+)
+
+# KEYS: the tally, then a mark for each place. ARGV: as `count` takes them, then the ms that a mark stands. Answers 1
+# where no place had its mark, which all of them have then.
+_NOTE: Final = (
+    _COUNT
+    + """
+count(KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4])
+for at = 2, #KEYS do
+  if redis.call('EXISTS', KEYS[at]) == 1 then return 0 end
+end
+for at = 2, #KEYS do redis.call('SET', KEYS[at], '1', 'PX', ARGV[5]) end
+return 1
+"""
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +108,7 @@ class RateLimits:
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._take = Script(shared, _TAKE)
+        self._note = Script(shared, _NOTE)
 
     async def take(self, windows: Sequence[Window], *, tally: str, keep_tally_s: int) -> list[Share]:
         """One request of all these windows, or of none when one of them is used up: in one round trip. A refusal is
@@ -100,6 +124,15 @@ class RateLimits:
                 windows, numbers[::3], numbers[1::3], numbers[2::3], strict=True
             )
         ]
+
+    async def note_refusal(
+        self, refusal: str, places: Sequence[str], *, once_in_s: int, tally: str, keep_tally_s: int
+    ) -> bool:
+        """Counts what something else has refused in the same tally. Whether it is to be told as well, which of each of
+        the places is done once in that time, however many there are. Raises Unavailable."""
+        keys = [self._shared.key("tally", tally), *(self._shared.key("refused", place) for place in places)]
+        arguments = [keep_tally_s * 1000, REFUSALS_MAX, OTHERS, refusal, once_in_s * 1000]
+        return bool(await self._note.run(keys, arguments))
 
 
 def find_refusal(shares: Sequence[Share]) -> Share | None:

@@ -1,7 +1,7 @@
 """Logs somebody in: by name and password, by a one-time link, and after either by the code of a second factor."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -26,12 +26,12 @@ from kernel.user.entry.lockout import (
 from kernel.user.entry.second_factor import has_second_factor, take_code
 from kernel.user.entry.store import get_device_key
 from kernel.user.load import load_actor
-from kernel.user.login_failure import note_login_failure
+from kernel.user.login_failure import note_locked_login, note_refused_login
 from kernel.user.login_link import consume_login_link
 from kernel.user.model import Credentials, User
 from kernel.user.name import check_name, normalise_name
 from kernel.user.password import hash_password, needs_rehash, verify_password
-from kernel.user.store import find_credentials, find_pass_hash, find_user
+from kernel.user.store import find_credentials, find_credentials_of, find_pass_hash
 
 log = get_logger(__name__)
 
@@ -69,20 +69,20 @@ class LoginStep:
 async def log_in(rt: Runtime, ctx: Context, name: str, password: str, source: Source) -> LoginStep:
     """The caller makes the session. Raises LoginRequired, in the same time for every reason, and Locked."""
     found, key = await _find_credentials(rt, name)
-    user_id = found.user.id if found is not None else None
+    user_id, epoch = (found.user.id, found.device_epoch) if found is not None else (None, 0)
     attempt = build_attempt(
         user_id=user_id,
         name=normalise_name(name),
         address=source.address,
-        device=find_device(key, source.device, user_id or ANONYMOUS_ID, clock.now()),
+        device=find_device(key, source.device, user_id or ANONYMOUS_ID, epoch, clock.now()),
     )
-    await _begin(rt, ctx, attempt, user_id)
+    await _begin(rt, ctx, attempt, source, user_id)
     fits = await verify_password(found.pass_hash if found is not None else None, password)
     if found is None or not fits or not found.user.is_active:
         await fail_attempt(rt.shared, attempt)
         # Not the name as typed: people type their password there.
         log.info("login refused", user_id=str(user_id) if user_id is not None else None, password_fits=fits)
-        await note_login_failure(rt, ctx, "refused", user_id)
+        await note_refused_login(rt, ctx, user_id)
         raise LoginRequired(LOGIN_REFUSED)
     stamp = _build_stamp(found.pass_hash)
     if found.pass_hash is not None and needs_rehash(found.pass_hash):
@@ -95,7 +95,8 @@ async def log_in(rt: Runtime, ctx: Context, name: str, password: str, source: So
         await pass_attempt(rt.shared, attempt, is_whole=False)
         return LoginStep(found.user, needs_code=True, stamp=stamp)
     await pass_attempt(rt.shared, attempt)
-    return await _complete(rt, ctx, LoginStep(found.user, False, stamp), source, key)
+    step = LoginStep(found.user, False, stamp, _remember(key, source, found))
+    return await _complete(rt, ctx, step)
 
 
 async def log_in_by_link(rt: Runtime, ctx: Context, token: str, source: Source) -> LoginStep:
@@ -107,7 +108,8 @@ async def log_in_by_link(rt: Runtime, ctx: Context, token: str, source: Source) 
     stamp = _build_stamp(found.pass_hash)
     if await has_second_factor(rt, found.user.id):
         return LoginStep(found.user, needs_code=True, stamp=stamp)
-    return await _complete(rt, ctx, LoginStep(found.user, False, stamp), source, key)
+    step = LoginStep(found.user, False, stamp, _remember(key, source, found))
+    return await _complete(rt, ctx, step)
 
 
 async def log_in_by_code(
@@ -124,16 +126,17 @@ async def log_in_by_code(
         user_id=user_id,
         name=found.user.name,
         address=source.address,
-        device=find_device(key, source.device, user_id, clock.now()),
+        device=find_device(key, source.device, user_id, found.device_epoch, clock.now()),
     )
-    await _begin(rt, ctx, attempt, user_id)
+    await _begin(rt, ctx, attempt, source, user_id)
     if not await take_code(rt, ctx, user_id, code):
         await fail_attempt(rt.shared, attempt)
         log.info("login refused", user_id=str(user_id), code_fits=False)
-        await note_login_failure(rt, ctx, "refused", user_id)
+        await note_refused_login(rt, ctx, user_id)
         raise LoginRequired(CODE_REFUSED)
     await pass_attempt(rt.shared, attempt)
-    return await _complete(rt, ctx, LoginStep(found.user, False, stamp), source, key)
+    step = LoginStep(found.user, False, stamp, _remember(key, source, found))
+    return await _complete(rt, ctx, step)
 
 
 async def require_login_holds(rt: Runtime, step: LoginStep) -> None:
@@ -144,12 +147,19 @@ async def require_login_holds(rt: Runtime, step: LoginStep) -> None:
         raise LoginOver(LOGIN_OVER)
 
 
-async def _begin(rt: Runtime, ctx: Context, attempt: Attempt, user_id: UUID | None) -> None:
+async def remember_browser(rt: Runtime, source: Source, user_id: UUID) -> str:
+    """The cookie for the browser that has set a new password, which made all of them unknown; "" for an account that is
+    gone meanwhile."""
+    found, key = await _find_account(rt, user_id)
+    return _remember(key, source, found) if found is not None else ""
+
+
+async def _begin(rt: Runtime, ctx: Context, attempt: Attempt, source: Source, user_id: UUID | None) -> None:
     """Raises Locked."""
     try:
         await begin_attempt(rt.shared, attempt)
     except Locked:
-        await note_login_failure(rt, ctx, "locked", user_id)
+        await note_locked_login(rt, ctx, attempt, source.address, user_id)
         raise
 
 
@@ -165,11 +175,13 @@ async def verify_own_password(rt: Runtime, user: User, password: str) -> bool:
     return fits
 
 
-async def take_own_code(rt: Runtime, ctx: Context, user_id: UUID, code: str) -> bool:
+async def take_own_code(
+    rt: Runtime, ctx: Context, user_id: UUID, code: str, *, with_recovery: bool = True
+) -> bool:
     """The same for the code of a second factor. Raises Locked."""
     attempt = build_own_attempt(user_id, "code")
     await begin_attempt(rt.shared, attempt)
-    fits = await take_code(rt, ctx, user_id, code)
+    fits = await take_code(rt, ctx, user_id, code, with_recovery=with_recovery)
     await (pass_attempt if fits else fail_attempt)(rt.shared, attempt)
     return fits
 
@@ -184,17 +196,17 @@ async def _find_credentials(rt: Runtime, name: str) -> tuple[Credentials | None,
 
 async def _find_account(rt: Runtime, user_id: UUID) -> tuple[Credentials | None, str]:
     async with rt.db.acquire() as conn:
-        user = await find_user(conn, user_id)
-        found = Credentials(user, await find_pass_hash(conn, user_id)) if user is not None else None
-        return found, await get_device_key(conn)
+        return await find_credentials_of(conn, user_id), await get_device_key(conn)
 
 
-async def _complete(rt: Runtime, ctx: Context, step: LoginStep, source: Source, key: str) -> LoginStep:
-    """Records the login, and makes the browser known."""
-    user = step.user
-    actor = await load_actor(rt, user.id)
-    await submit_job(rt.ledger, ctx.acting_as(actor), RECORD_LOGIN, RecordLogin(user.id, clock.now()))
-    return replace(step, device=remember_device(key, source.device, user.id, clock.now()))
+async def _complete(rt: Runtime, ctx: Context, step: LoginStep) -> LoginStep:
+    actor = await load_actor(rt, step.user.id)
+    await submit_job(rt.ledger, ctx.acting_as(actor), RECORD_LOGIN, RecordLogin(step.user.id, clock.now()))
+    return step
+
+
+def _remember(key: str, source: Source, found: Credentials) -> str:
+    return remember_device(key, source.device, found.user.id, found.device_epoch, clock.now())
 
 
 def _holds(found: Credentials, stamp: str) -> bool:

@@ -15,7 +15,7 @@ from kernel.context import Actor, Context
 from kernel.form.token import build_form_token
 from kernel.ledger.wait import submit_and_wait
 from kernel.rate_limit.model import DOORS, Limit, Limits, check_limits, read_limit, read_limits
-from kernel.rate_limit.tally import STRETCH_S, name_tally
+from kernel.shared.refusals import STRETCH_S, name_tally
 from kernel.shared.session import Sessions
 from kernel.site_jobs import SET_RATE_LIMITS, SetRateLimits
 from tests.fixtures.site import open_site
@@ -169,6 +169,10 @@ async def test_the_sixth_login_of_a_minute_from_an_address_is_refused(limited):
         assert refused.headers["RateLimit-Policy"].startswith('"login";q=5;w=60, ')
         assert refused.headers["RateLimit"].startswith('"login";r=0;t=')
         assert refused.headers["Cache-Control"] == "no-store"
+        async with site.worker.db.acquire() as conn:
+            before = await conn.fetchval("SELECT count(*) FROM job")
+            flood = [(await browser.post("/user/login", data=form)).status_code for _ in range(100)]
+            assert (set(flood), await conn.fetchval("SELECT count(*) FROM job")) == ({429}, before)
         # Whoever asks from elsewhere, as a trusted proxy says, has attempts of their own; pages go on.
         elsewhere = {"X-Forwarded-For": "198.51.100.9"}
         other = {**form, "name": "somebody"}

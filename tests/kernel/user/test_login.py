@@ -1,6 +1,7 @@
 """Who may log in, that a refusal tells nothing, and what is recorded."""
 
 import asyncio
+from collections import Counter
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -8,6 +9,8 @@ import pytest
 from argon2 import PasswordHasher
 
 from kernel.errors import LoginRequired, NotFound
+from kernel.shared.refusals import read_refusal
+from kernel.user.entry.lockout import FAILURES_MAX, Locked
 from kernel.user.load import load_user
 from kernel.user.login import (
     LOGIN_REFUSED,
@@ -140,6 +143,48 @@ async def test_a_late_rehash_does_not_bring_back_an_old_password(rt, ctx, ada, d
     assert rehash.result["outcome"] == "conflict"
     async with database.acquire() as conn:
         assert await find_pass_hash(conn, ada.id) == "changed meanwhile"
+
+
+async def test_a_flood_while_somebody_is_locked_out_is_one_row_of_the_ledger(
+    rt, ctx, ada, database, redis_client, redis_prefix
+):
+    for _ in range(FAILURES_MAX):
+        with pytest.raises(LoginRequired):
+            await log_in(rt, ctx, "Ada", "wrong password", HOME)
+    elsewhere = [Source(f"198.51.100.{number}") for number in range(1, 151)]
+    flood = [
+        *[("Ada", HOME)] * 200,
+        *[(f"name {number}", HOME) for number in range(150)],
+        *[("Ada", source) for source in elsewhere],
+    ]
+    assert len(flood) == 500
+    for name, source in flood:
+        with pytest.raises(Locked):
+            await log_in(rt, ctx, name, PASSWORD, source)
+
+    async def count():
+        async with database.acquire() as conn:
+            return await conn.fetchval("SELECT count(*) FROM job WHERE payload->>'reason' = 'locked'")
+
+    assert (len(await list_jobs(database)), await count()) == (FAILURES_MAX + 1, 1)
+    # All of them are counted, by address, in what cron takes up.
+    counted = Counter()
+    for tally in redis_client.scan_iter(f"{redis_prefix}:tally:refused:*"):
+        for field, number in redis_client.hgetall(tally).items():
+            counted[read_refusal(field.decode())] += int(number)
+    assert counted == {
+        ("locked", "address", HOME.address): 350,
+        **{("locked", "address", source.address): 1 for source in elsewhere},
+    }
+    # Told again once that time is over; nothing else is kept of whom it was told.
+    marks = list(redis_client.scan_iter(f"{redis_prefix}:refused:*"))
+    assert len(marks) == 2
+    assert all(0 < redis_client.pttl(mark) <= 900_000 for mark in marks)
+    redis_client.delete(*marks)
+    for _ in range(2):
+        with pytest.raises(Locked):
+            await log_in(rt, ctx, "Ada", PASSWORD, HOME)
+    assert await count() == 2
 
 
 async def test_ones_own_password_is_asked_for_again(rt, ada):

@@ -15,6 +15,7 @@ from kernel.rate_limit.model import DOORS, Limits
 from kernel.rate_limit.store import list_refusals
 from kernel.setting.access import ADMINISTER_SITE
 from kernel.shared.rate_limit import OTHERS
+from kernel.shared.refusals import LOCKED
 from kernel.site_jobs import SET_RATE_LIMITS, SetRateLimits
 from web.guard import Submitted, changing_route
 from web.limits_form import FORM_ID, LIMITS_PATH, build_limits_form, read_limits_form
@@ -76,7 +77,7 @@ async def _show(
     problems: dict[str, str] | None = None,
 ) -> Response:
     session = await visit.need_session()
-    labels = {door.name: door.label for door in DOORS}
+    labels = {**{door.name: door.label for door in DOORS}, LOCKED: "Logging in while locked out"}
     refusals = await list_refusals(await visit.conn(), clock.now() - REPORT, SHOWN)
     return await show_page(
         "admin/limits.html",

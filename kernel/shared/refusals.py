@@ -1,4 +1,4 @@
-"""Names the tallies of refused requests, which every process adds to and cron takes up."""
+"""Names the tallies of refused requests and logins, which every process adds to and cron takes up."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -9,6 +9,8 @@ from kernel.shared.rate_limit import OTHERS
 
 # One tally for each stretch of time.
 STRETCH_S: Final = 600
+# Beside the names of limits: attempts to log in while too many failed ones keep everybody out.
+LOCKED: Final = "locked"
 # Long enough for a cron that was away for a day.
 KEEP_S: Final = 86_400 + 2 * STRETCH_S
 
