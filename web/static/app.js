@@ -30,8 +30,8 @@ function showLocalTimes() {
 // After a complaint the reader goes on at the first field that it is about.
 function showFirstProblem() {
   const summary = document.querySelector("form .form-summary");
-  if (!summary) return;
   const field = document.querySelector('[aria-invalid="true"]');
+  if (!summary && !field) return;
   if (field) field.focus({ preventScroll: true });
   (field?.closest(".form-item") ?? summary).scrollIntoView({ block: "center" });
 }
