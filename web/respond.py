@@ -1,15 +1,18 @@
 """Makes answers: a page with what every page shows, JSON, a redirect after a change."""
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 import orjson
 from quart import Response, request
 
+from kernel.clock import now
 from kernel.context import Context
 from kernel.form.render import render_token
 from kernel.item.access import may_create
 from kernel.item_type.load import list_item_types
+from kernel.ledger.lists import RecentWork, count_recent_work
 from kernel.runtime import Runtime
 from kernel.stage.load import list_stages
 from kernel.stage.model import LIVE_STAGE
@@ -46,6 +49,10 @@ SAFE_MODE: Final = (
     "Safe mode: this page is shown without any plugin. Leave out ?safe=1 to see it with them again."
 )
 
+# Jobs of before do not press any more; they stand in the list of one's own.
+RECENTLY: Final = timedelta(days=1)
+NO_WORK: Final = RecentWork(0, 0)
+
 
 async def show_page(
     template: str | Sequence[str],
@@ -67,6 +74,7 @@ async def show_page(
     why = build_why(visit.witness, is_for_all=tags is not None, has_gaps=visit.has_gaps)
     html = rt.renderer.render(
         name,
+        timezone=visit.timezone,
         why=why,
         site={"name": rt.config.site_name, "url": rt.config.public_url},
         page={
@@ -130,15 +138,23 @@ async def _build_toolbar(rt: Runtime, visit: Visit) -> dict[str, Any]:
         return render_token(visit.session, form_id) if visit.session is not None else ""
 
     if visit.actor.is_anonymous:
-        return {"stage": LIVE_STAGE, "stages": (), "quick_add": (), "csrf": csrf}
+        return {"stage": LIVE_STAGE, "stages": (), "quick_add": (), "work": NO_WORK, "csrf": csrf}
     stages = await list_stages(rt, visit.ctx)
     stage = next((s for s in stages if s.id == visit.ctx.stage_id), LIVE_STAGE)
     return {
         "stage": stage,
         "stages": stages,
         "quick_add": await list_quick_add(rt, visit.ctx),
+        "work": await _count_work(visit),
         "csrf": csrf,
     }
+
+
+async def _count_work(visit: Visit) -> RecentWork:
+    """Nothing on a page that needs no database: it is also shown when there is none."""
+    if visit.open_conn is None:
+        return NO_WORK
+    return await count_recent_work(visit.open_conn, visit.actor.id, now() - RECENTLY)
 
 
 async def list_quick_add(rt: Runtime, ctx: Context) -> list[tuple[str, str, str]]:

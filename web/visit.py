@@ -56,10 +56,20 @@ class Visit:
     def actor(self) -> Actor:
         return self.ctx.actor
 
+    @property
+    def timezone(self) -> str | None:
+        """Where the reader tells the time; None for a stranger, since all of them may be given the same page."""
+        return None if self.actor.is_anonymous else self.actor.timezone
+
     async def conn(self) -> Connection:
         """The snapshot that everything on this page is read from, opened by the first reader."""
         if self._conn is None:
             self._conn = await self._stack.enter_async_context(self.rt.db.page_snapshot())
+        return self._conn
+
+    @property
+    def open_conn(self) -> "Connection | None":
+        """That snapshot, if something on this page was read from it."""
         return self._conn
 
     async def scope(self) -> TapScope:

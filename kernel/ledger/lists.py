@@ -14,10 +14,13 @@ from kernel.db.pool import Connection
 from kernel.ids import first_uuid7
 from kernel.ledger.access import OF_THE_SITE
 from kernel.ledger.model import JobStatus
+from kernel.names import OPERATOR_ID, OPERATOR_NAME
 
 # How many rows one page of a list looks at, and how far counts count.
 WINDOW: Final = 20_000
 COUNTED: Final = 1_000
+# The same for what each page of somebody who is logged in tells of their own work.
+RECENT: Final = 100
 
 ATTENTION: Final = frozenset({JobStatus.FAILED, JobStatus.DEAD})
 
@@ -83,7 +86,9 @@ class JobPage:
 
 
 _FROM_ELSEWHERE: Final = {
-    "actor_name": "coalesce(users.name, '')",
+    "actor_name": (
+        f"CASE job.actor_id WHEN '{OPERATOR_ID}' THEN '{OPERATOR_NAME}' ELSE coalesce(users.name, '') END"
+    ),
     "outcome": "job.result ->> 'outcome'",
     "title": "job.result ->> 'title'",
     "error": "job.error ->> 'message'",
@@ -193,3 +198,30 @@ async def count_own_jobs(conn: Connection, actor_id: UUID, session_key: str | No
         *query.values,
     )
     return {JobStatus(row["status"]): row["number"] for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class RecentWork:
+    """How many of somebody's jobs wait or run, and how many failed."""
+
+    unfinished: int
+    failed: int
+
+
+async def count_recent_work(conn: Connection, actor_id: UUID, since: datetime) -> RecentWork:
+    """Of the newest RECENT that somebody started, at most: every page asks this."""
+    row = await conn.fetchrow(
+        """
+        SELECT count(*) FILTER (WHERE status IN ('queued', 'running')) AS unfinished,
+               count(*) FILTER (WHERE status IN ('failed', 'dead')) AS failed
+        FROM (
+            SELECT status, kind, parent_id FROM job WHERE actor_id = $1 AND id >= $2 ORDER BY id DESC LIMIT $3
+        ) AS newest
+        WHERE parent_id IS NULL AND kind <> ALL($4)
+        """,
+        actor_id,
+        first_uuid7(since),
+        RECENT,
+        _BACKSTAGE,
+    )
+    return RecentWork(row["unfinished"], row["failed"]) if row else RecentWork(0, 0)

@@ -18,7 +18,19 @@ function watchMenus() {
   document.addEventListener("click", (event) => closeOthers(event.target.closest('[data-js="menu"]')));
 }
 
-// The server writes UTC; readers think in their own time.
+// "/" goes to the search, as people know it from elsewhere, unless they are writing.
+function watchSearch() {
+  const search = find("search")[0];
+  if (!search) return;
+  document.addEventListener("keydown", (event) => {
+    const isWriting = event.target.closest("input, textarea, select, [contenteditable]");
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || isWriting) return;
+    event.preventDefault();
+    search.focus();
+  });
+}
+
+// To strangers the server writes UTC; they think in their own time. Of everybody else it knows it.
 function showLocalTimes() {
   const format = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
   for (const time of find("local-time")) {
@@ -89,6 +101,31 @@ function watchDialogs() {
   }
 }
 
+// Good news comes in at the edge and goes by itself, unless somebody is at it; what needs attention stays in the page.
+const TOAST_MS = 10000;
+
+function showToasts() {
+  const news = document.querySelectorAll('[data-js="toasts"] .message--success');
+  if (!news.length) return;
+  const region = document.createElement("div");
+  region.className = "toasts";
+  region.setAttribute("role", "status");
+  document.body.append(region);
+  for (const message of news) {
+    const rest = message.parentElement;
+    region.append(message);
+    if (!rest.children.length) rest.remove();
+    let timer = 0;
+    const wait = () => { timer = setTimeout(() => message.remove(), TOAST_MS); };
+    const stay = () => clearTimeout(timer);
+    message.addEventListener("mouseenter", stay);
+    message.addEventListener("focusin", stay);
+    message.addEventListener("mouseleave", wait);
+    message.addEventListener("focusout", wait);
+    wait();
+  }
+}
+
 // What was read can be put away.
 function watchMessages() {
   for (const message of document.querySelectorAll(".message")) {
@@ -147,11 +184,13 @@ function watchFiles() {
 }
 
 watchMenus();
+watchSearch();
 showLocalTimes();
 showFirstProblem();
 showCurrentPlace();
 watchConditions();
 watchDialogs();
 watchMessages();
+showToasts();
 watchForms();
 watchFiles();

@@ -10,9 +10,11 @@ from kernel.ledger.lists import (
     COUNTED,
     WINDOW,
     JobFilter,
+    RecentWork,
     _Query,
     count_open_jobs,
     count_own_jobs,
+    count_recent_work,
     list_jobs,
 )
 from kernel.ledger.model import UNFINISHED, JobStatus
@@ -148,6 +150,9 @@ async def test_counts_stop_counting(conn):
     assert await count_open_jobs(conn) == {"queued": 3, "running": 2, "failed": 1, "dead": COUNTED}
     assert await count_own_jobs(conn, ADA, None) == {"queued": 3, "running": 2, "failed": 1, "done": 5}
     assert await count_own_jobs(conn, NOBODY, "mine") == {}
+    assert await count_recent_work(conn, ADA, now() - timedelta(days=1)) == RecentWork(5, 1)
+    assert await count_recent_work(conn, ADA, now() + timedelta(days=1)) == RecentWork(0, 0)
+    assert await count_recent_work(conn, NOBODY, now() - timedelta(days=1)) == RecentWork(0, 0)
 
 
 LISTS = {

@@ -176,6 +176,7 @@ def common(title, *, actor=EDITOR, stage=LIVE_STAGE, path="/", messages=(), brea
         "stage": stage,
         "stages": (LIVE_STAGE, SPRING, Stage("rebrand", "Rebrand 2027")) if known else (),
         "quick_add": QUICK_ADD if known else (),
+        "work": {"unfinished": 2, "failed": 1} if known else {"unfinished": 0, "failed": 0},
         "csrf": lambda form_id: Markup('<input type="hidden" name="form_token" value="{}">').format(form_id),
     }
 
