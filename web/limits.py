@@ -17,9 +17,9 @@ from kernel.errors import TooMany, Unavailable
 from kernel.log import get_logger
 from kernel.rate_limit.load import load_limits
 from kernel.rate_limit.model import API_READ, API_WRITE, FORMS, LOGIN, PAGES, STRANGERS, Door, Limits
-from kernel.shared.refusals import KEEP_S, name_tally, write_refusal
 from kernel.runtime import Runtime
 from kernel.shared.rate_limit import RateLimits, Share, Window, describe_shares, find_refusal
+from kernel.shared.refusals import KEEP_S, name_tally, write_refusal
 from kernel.user.entry.lockout import find_network
 from web.client_address import read_client_address
 from web.visit import Visit

@@ -7,8 +7,8 @@ from kernel.audit.store import forget_addresses, prune_events
 from kernel.cron.prune import BATCH, remove_all
 from kernel.cron.turn import Turn
 from kernel.rate_limit.store import prune_refusals, write_refusals
-from kernel.shared.refusals import STRETCH_S, list_stretches, name_tally, read_refusal
 from kernel.runtime import Runtime
+from kernel.shared.refusals import STRETCH_S, list_stretches, name_tally, read_refusal
 from kernel.shared.tally import Tallies
 
 KEEP_REFUSALS: Final = timedelta(days=7)

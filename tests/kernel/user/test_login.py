@@ -146,7 +146,7 @@ async def test_a_late_rehash_does_not_bring_back_an_old_password(rt, ctx, ada, d
 
 
 async def test_a_flood_while_somebody_is_locked_out_is_one_row_of_the_ledger(
-    rt, ctx, ada, database, redis_client, redis_prefix
+    rt, ctx, ada, database, redis_client
 ):
     for _ in range(FAILURES_MAX):
         with pytest.raises(LoginRequired):
@@ -169,7 +169,7 @@ async def test_a_flood_while_somebody_is_locked_out_is_one_row_of_the_ledger(
     assert (len(await list_jobs(database)), await count()) == (FAILURES_MAX + 1, 1)
     # All of them are counted, by address, in what cron takes up.
     counted = Counter()
-    for tally in redis_client.scan_iter(f"{redis_prefix}:tally:refused:*"):
+    for tally in redis_client.scan_iter(rt.shared.key("tally", "refused:*")):
         for field, number in redis_client.hgetall(tally).items():
             counted[read_refusal(field.decode())] += int(number)
     assert counted == {
@@ -177,7 +177,7 @@ async def test_a_flood_while_somebody_is_locked_out_is_one_row_of_the_ledger(
         **{("locked", "address", source.address): 1 for source in elsewhere},
     }
     # Told again once that time is over; nothing else is kept of whom it was told.
-    marks = list(redis_client.scan_iter(f"{redis_prefix}:refused:*"))
+    marks = list(redis_client.scan_iter(rt.shared.key("refused", "*")))
     assert len(marks) == 2
     assert all(0 < redis_client.pttl(mark) <= 900_000 for mark in marks)
     redis_client.delete(*marks)
