@@ -5,13 +5,14 @@ import io
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 import orjson
 
 from kernel.audit.model import LABEL_MAX, Event, Place, Wanted
 from kernel.audit.store import list_events
+from kernel.clock import find_zone, first_moment
 from kernel.db.pool import Database
 from kernel.errors import BadInput
 from kernel.ids import parse_uuid
@@ -47,8 +48,8 @@ class Chosen:
         return any(self.query.values())
 
 
-def read_chosen(args: Mapping[str, str]) -> Chosen:
-    """Raises BadInput, naming what is wrong."""
+def read_chosen(args: Mapping[str, str], timezone: str) -> Chosen:
+    """Days are those of the reader. Raises BadInput, naming what is wrong."""
     query = {name: args.get(name, "").strip() for name in QUERY}
     if len(query["subject"]) > LABEL_MAX or len(query["person"]) > NAME_MAX:
         raise BadInput(f"A subject has {LABEL_MAX} characters at most, and a name {NAME_MAX}.")
@@ -57,13 +58,14 @@ def read_chosen(args: Mapping[str, str]) -> Chosen:
     if query["action"] and not _NAME.fullmatch(query["action"]):
         raise BadInput("There is no such action.")
     kind, _, verb = query["action"].partition(".")
-    until = _read_day(query["until"])
+    zone = find_zone(timezone)
+    since, until = _read_day(query["since"]), _read_day(query["until"])
     wanted = Wanted(
         action=query["action"] if verb else "",
         area="" if verb else kind,
         subject=query["subject"],
-        since=_read_day(query["since"]),
-        until=until + timedelta(days=1) if until else None,
+        since=first_moment(since, zone) if since else None,
+        until=first_moment(until + timedelta(days=1), zone) if until else None,
     )
     return Chosen(query, wanted, _read_place(args.get("after", "")))
 
@@ -86,7 +88,7 @@ def _read_place(text: str) -> Place | None:
     return Place(at, found)
 
 
-def _read_day(text: str) -> datetime | None:
+def _read_day(text: str) -> date | None:
     if not text:
         return None
     try:
@@ -95,7 +97,7 @@ def _read_day(text: str) -> datetime | None:
         day = None
     if day is None:
         raise BadInput("A day must look like 2026-03-31.")
-    return datetime.combine(day, time(), UTC)
+    return day
 
 
 def describe_event(event: Event) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, tzinfo
 from typing import Any, Final
 from uuid import UUID
 
 from quart import Response, request
 
+from kernel.clock import find_zone, first_moment
 from kernel.errors import BadInput
 from kernel.form.render import render_token
 from kernel.ids import parse_uuid
@@ -58,8 +59,8 @@ class ChosenFilter:
         return any(self.query.values())
 
 
-def read_filter(args: Mapping[str, str]) -> ChosenFilter:
-    """Raises BadInput, naming what is wrong and what would be right."""
+def read_filter(args: Mapping[str, str], timezone: str) -> ChosenFilter:
+    """A day begins where the reader is. Raises BadInput, naming what is wrong and what would be right."""
     query = {name: args.get(name, "").strip() for name in ("status", "kind", "actor", "since")}
     statuses = {value: statuses for value, _, statuses in STATUS_CHOICES}
     if query["status"] not in statuses:
@@ -74,12 +75,17 @@ def read_filter(args: Mapping[str, str]) -> ChosenFilter:
     if before and before_id is None:
         raise BadInput("The list cannot go on there. Start again at its first page.")
     return ChosenFilter(
-        statuses[query["status"]], query["kind"], query["actor"], _read_day(query["since"]), before_id, query
+        statuses[query["status"]],
+        query["kind"],
+        query["actor"],
+        _read_day(query["since"], find_zone(timezone)),
+        before_id,
+        query,
     )
 
 
-def _read_day(text: str) -> datetime | None:
-    """Midnight UTC of the day."""
+def _read_day(text: str, zone: tzinfo) -> datetime | None:
+    """When the day begins there."""
     if not text:
         return None
     try:
@@ -88,7 +94,7 @@ def _read_day(text: str) -> datetime | None:
         day = None
     if day is None or day.year < _FIRST_YEAR:
         raise BadInput(f"The day must look like 2026-03-31, in the year {_FIRST_YEAR} or later.")
-    return datetime.combine(day, time(), UTC)
+    return first_moment(day, zone)
 
 
 def is_for_script() -> bool:
@@ -131,7 +137,7 @@ async def answer_list(
         def csrf(form_id: str) -> str:
             return render_token(session, form_id) if session is not None else ""
 
-        html = visit.rt.renderer.render("job_rows.html", csrf=csrf, **variables)
+        html = visit.rt.renderer.render("job_rows.html", timezone=visit.timezone, csrf=csrf, **variables)
         return Response(html, headers=NO_STORE, content_type="text/html; charset=utf-8")
     return await show_page(
         "jobs.html",

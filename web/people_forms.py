@@ -11,7 +11,7 @@ from kernel.people.model import AssignedRole, CountedRole, Person
 from kernel.user.account import LABEL_MAX
 from kernel.user.name import NAME_MAX
 from kernel.user.password import PASSWORD_MAX, PASSWORD_MIN
-from kernel.user.timezone import list_timezones
+from kernel.user.timezone import TIMEZONE_MAX, list_timezones
 from web.people_list import PEOPLE_PATH
 
 ROLES_PATH: Final = "/admin/people/roles"
@@ -247,16 +247,15 @@ def build_account_form(timezone: str) -> Form:
         submit="Save",
         elements=[
             Element(
-                "select",
+                "textfield",
                 "timezone",
                 "Time zone",
-                help="Yours, for what is worked out by the day. Pages show times in the zone of your device.",
+                help="Pages show you dates and times as they are there. Type a city, such as Rome, or choose one.",
                 required=True,
                 default=timezone,
-                options=tuple(
-                    Option(name, name.replace("_", " "))
-                    for name in dict.fromkeys([*list_timezones(), timezone])
-                ),
+                max_length=TIMEZONE_MAX,
+                options=tuple(Option(name, name.replace("_", " ")) for name in list_timezones()),
+                autocomplete="off",
             )
         ],
     )

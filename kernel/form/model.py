@@ -53,8 +53,8 @@ class Element:
     browser offers, `maximum` how many bytes one may have.
 
     `max_length` is in characters; `minimum` and `maximum` concern numbers; `options` are those of choices,
-    or the formats of a formatted text. A `locked` element is shown but not changed: whatever is sent, its
-    value is its default. So is one whose condition `shown_when` does not hold. A `side` fieldset stands in the panel
+    the formats of a formatted text, or what a `textfield` suggests to whoever types into it. A `locked` element is
+    shown but not changed: whatever is sent, its value is its default. So is one whose condition `shown_when` does not hold. A `side` fieldset stands in the panel
     beside the main column.
     """
 

@@ -3,8 +3,10 @@
 import html
 import re
 import zlib
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime, tzinfo
 from itertools import islice
 from typing import Final
 
@@ -20,33 +22,53 @@ _LEAD: Final = re.compile(r'<p class="lead">(.*?)</p>', re.DOTALL)
 _PARAGRAPH: Final = re.compile(r"<p>(.*?)</p>", re.DOTALL)
 _TAG: Final = re.compile(r'</?([a-z0-9]+)[^>"]*(?:"[^"]*"[^>"]*)*>')
 _UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
+# Where the reader of the page that is being rendered tells the time; None where that is not known.
+_ZONE: Final[ContextVar[tzinfo | None]] = ContextVar("zone", default=None)
 
 
-def show_date(value: datetime | str) -> Markup:
-    """`21 November 2026`, inside <time>."""
+@contextmanager
+def in_zone(zone: tzinfo | None) -> Iterator[None]:
+    """What is rendered inside shows its times there."""
+    token = _ZONE.set(zone)
+    try:
+        yield
+    finally:
+        _ZONE.reset(token)
+
+
+def show_date(value: datetime | str, *, seconds: bool = False) -> Markup:
+    """`21 November 2026`, inside <time>; its title is exact, to the second when that matters."""
     when = _read_time(value)
-    return _time(when, f"{when.day} {when:%B %Y}")
+    here = _read_here(when)
+    return _time(when, f"{here.day} {here:%B %Y}", has_seconds=seconds)
 
 
 def show_datetime(value: datetime | str) -> Markup:
-    """`21 Nov 2026, 10:06 UTC`, inside <time>; where scripts run, in the reader's own time zone."""
+    """`21 Nov 2026, 10:06 CET`, inside <time>; to a stranger in UTC and, where scripts run, as the device tells it."""
     when = _read_time(value)
-    return Markup('<time datetime="{}" data-js="local-time">{} {:%b %Y, %H:%M} UTC</time>').format(
-        when.isoformat(), when.day, when
+    here = _read_here(when)
+    marked = Markup(' data-js="local-time"') if _ZONE.get() is None else ""
+    return Markup('<time datetime="{}"{}>{} {:%b %Y, %H:%M} {}</time>').format(
+        when.isoformat(), marked, here.day, here, _name_zone(here)
     )
 
 
-def show_ago(value: datetime | str) -> Markup:
+def show_ago(value: datetime | str, *, seconds: bool = False) -> Markup:
     """`3 minutes ago`; a date when it is longer ago than a week. Not for pages that are cached."""
     when = _read_time(value)
-    seconds = (clock.now() - when).total_seconds()
-    if seconds >= 7 * 86_400:
-        return show_date(when)
+    past_s = (clock.now() - when).total_seconds()
+    if past_s >= 7 * 86_400:
+        return show_date(when, seconds=seconds)
     for size, unit in _UNITS:
-        count = int(seconds // size)
+        count = int(past_s // size)
         if count >= 1:
-            return _time(when, f"{count} {unit}{'' if count == 1 else 's'} ago")
-    return _time(when, "just now")
+            return _time(when, f"{count} {unit}{'' if count == 1 else 's'} ago", has_seconds=seconds)
+    return _time(when, "just now", has_seconds=seconds)
+
+
+def show_as(value: datetime | str, text: str) -> Markup:
+    """A time in other words, such as `in 3 minutes`."""
+    return _time(_read_time(value), text)
 
 
 def show_number(value: int) -> str:
@@ -78,11 +100,25 @@ def stage_class(stage_id: str) -> str:
     return "stage-live" if stage_id == LIVE else f"stage-{zlib.crc32(stage_id.encode()) % _STAGE_HUES + 1}"
 
 
-def _time(when: datetime, text: str) -> Markup:
-    title = f"{when.day} {when:%B %Y, %H:%M} UTC"
+def _time(when: datetime, text: str, *, has_seconds: bool = False) -> Markup:
+    here = _read_here(when)
+    title = f"{here.day} {here:%B %Y, {'%H:%M:%S' if has_seconds else '%H:%M'}} {_name_zone(here)}"
     return Markup('<time datetime="{}" title="{}">{}</time>').format(when.isoformat(), title, text)
 
 
 def _read_time(value: datetime | str) -> datetime:
     when = datetime.fromisoformat(value) if isinstance(value, str) else value
     return when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
+
+
+def _read_here(when: datetime) -> datetime:
+    return clock.read_clock(when, _ZONE.get() or UTC)
+
+
+def _name_zone(here: datetime) -> str:
+    """`CET` in winter and `CEST` in summer, so that an hour that comes twice is told apart; `UTC+05:45` where the zone
+    has no such name."""
+    name = here.tzname() or "UTC"
+    if name[0] not in "+-":
+        return name
+    return f"UTC{name[:3]}{':' if name[3:] else ''}{name[3:]}"

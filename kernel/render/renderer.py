@@ -10,12 +10,22 @@ import jinja2
 from jinja2 import nodes
 from markupsafe import Markup
 
+from kernel.clock import find_zone
 from kernel.errors import ConfigError
 from kernel.log import get_logger
 from kernel.names import is_machine_name
 from kernel.profile import note_time
 from kernel.render.assets import Assets, read_assets
-from kernel.render.filters import show_ago, show_date, show_datetime, show_number, stage_class, teaser
+from kernel.render.filters import (
+    in_zone,
+    show_ago,
+    show_as,
+    show_date,
+    show_datetime,
+    show_number,
+    stage_class,
+    teaser,
+)
 from kernel.render.tree import render_tree
 
 log = get_logger(__name__)
@@ -53,6 +63,7 @@ class Renderer:
             date=show_date,
             datetime=show_datetime,
             number=show_number,
+            shown_as=show_as,
             stage_class=stage_class,
             teaser=teaser,
         )
@@ -64,11 +75,13 @@ class Renderer:
             raise ConfigError(problems)
         return cls(environment, names, assets)
 
-    def render(self, template: str, /, **variables: Any) -> str:
-        """A variable that the template uses and nobody gave is an error, not an empty text."""
+    def render(self, template: str, /, *, timezone: str | None = None, **variables: Any) -> str:
+        """A variable that the template uses and nobody gave is an error, not an empty text. `timezone` is that of the
+        reader; without one, times are those of UTC, as in pages that all strangers are given."""
         started = perf_counter()
         try:
-            return self._environment.get_template(template).render(variables)
+            with in_zone(None if timezone is None else find_zone(timezone)):
+                return self._environment.get_template(template).render(variables)
         finally:
             note_time("render", perf_counter() - started)
 

@@ -132,7 +132,7 @@ async def select_actor(conn: Connection, user_id: UUID) -> Actor | None:
     """
     row = await conn.fetchrow(
         """
-        SELECT u.id, u.name, u.is_admin, array(
+        SELECT u.id, u.name, u.is_admin, u.timezone, array(
             SELECT DISTINCT p.permission FROM role_permission p JOIN role r ON r.id = p.role_id
             WHERE r.name = CASE WHEN u.id = $2 THEN $3 ELSE $4 END
                OR u.id <> $2 AND r.id IN (SELECT role_id FROM users_roles WHERE user_id = u.id)
@@ -152,6 +152,7 @@ async def select_actor(conn: Connection, user_id: UUID) -> Actor | None:
         name=row["name"],
         is_admin=row["is_admin"] and not is_anonymous,
         permissions=frozenset(row["permissions"]),
+        timezone=row["timezone"],
     )
 
 

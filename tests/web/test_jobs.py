@@ -328,7 +328,7 @@ async def test_a_filter_that_cannot_be_is_answered_with_what_could(site, name, v
 )
 def test_whatever_is_asked_for_is_understood_or_refused_by_name(query):
     try:
-        chosen = read_filter(query)
+        chosen = read_filter(query, "UTC")
     except BadInput:
         return
     assert chosen.is_filtered == any(

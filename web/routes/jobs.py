@@ -137,7 +137,7 @@ async def show_own_jobs_as_json() -> Response:
 async def _show_own(*, as_json: bool) -> Response:
     visit = current_visit()
     ctx = visit.ctx
-    chosen = read_filter(request.args)
+    chosen = read_filter(request.args, visit.actor.timezone)
     session_key = (ctx.session_key or "") if ctx.actor.is_anonymous else None
     own = JobFilter(
         statuses=chosen.statuses,

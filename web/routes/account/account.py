@@ -11,6 +11,7 @@ from kernel.people.permission import USE_API_TOKENS
 from kernel.people.store import find_person
 from kernel.person_jobs import SAVE_ACCOUNT, SaveAccount
 from kernel.user.load import load_user
+from kernel.user.timezone import find_timezone, name_no_timezone
 from web.entry import in_session
 from web.guard import Submitted, changing_route
 from web.people_forms import build_account_form
@@ -43,9 +44,12 @@ async def save_account(submitted: Submitted | None, document: dict[str, Any] | N
     visit = current_visit()
     user = await load_user(visit.rt, visit.actor.id)
     submission = validate_form(build_account_form(user.timezone), visit.session, require_form(submitted))
-    problems = submission.problems
+    problems = dict(submission.problems)
+    timezone = find_timezone(submission.values.get("timezone", ""))
+    if not problems and timezone is None:
+        problems = {"timezone": name_no_timezone(submission.values["timezone"])}
     if not problems:
-        payload = SaveAccount(user.id, submission.values["timezone"])
+        payload = SaveAccount(user.id, timezone or "")
         job = await submit_and_wait(visit, SAVE_ACCOUNT, payload, None)
         if not job.is_finished:
             return answer_unfinished(job, as_json=False)

@@ -75,7 +75,7 @@ async def export_audit(format_name: str) -> Response:
 
 async def _read_chosen(visit: Visit) -> Chosen:
     """With the person looked up; of somebody who is not there, there is nothing."""
-    chosen = read_chosen(request.args)
+    chosen = read_chosen(request.args, visit.actor.timezone)
     person = chosen.query["person"]
     if not person:
         return chosen

@@ -40,7 +40,7 @@ async def show_all_jobs_as_json() -> Response:
 async def _show_all(*, as_json: bool) -> Response:
     visit = current_visit()
     visit.require(ADMINISTER_JOBS)
-    chosen = read_filter(request.args)
+    chosen = read_filter(request.args, visit.actor.timezone)
     conn = await visit.conn()
     actor = await find_user_by_name(conn, normalise_name(chosen.actor)) if chosen.actor else None
     wanted = JobFilter(
