@@ -25,6 +25,9 @@ ACCESS_CONTENT: Final = "access content"
 # What administrators alone may, since no permission without a name can be given to a role.
 EVERYTHING: Final = ""
 ANONYMOUS_ID: Final = UUID(int=0)
+# Whoever runs commands on the machine of the site: no account, and no account is called so.
+OPERATOR_ID: Final = UUID(int=1)
+OPERATOR_NAME: Final = "the command line"
 ANONYMOUS_ROLE: Final = "anonymous user"
 AUTHENTICATED_ROLE: Final = "authenticated user"
 
