@@ -70,6 +70,8 @@ async def _run_round(rt: Runtime, ctx: Context, name: str, report: Report) -> No
     checked = await asyncio.to_thread(check_plugin, folder, ceilings)
     problems = list(checked.problems)
     if checked.manifest is not None and not problems:
+        # A build takes many seconds, and somebody looks at an empty line meanwhile.
+        report(_stamp(f"{name} is being built"))
         try:
             wasm, cache_dir = checked.manifest.wasm, rt.config.var / "native"
             await asyncio.to_thread(build_plugin, folder, name, wasm, cache_dir=cache_dir)

@@ -150,11 +150,11 @@ class Reports:
         self._lines.put_nowait(line)
 
     async def read_round(self):
-        """The lines of a round, the last one without its time."""
+        """The lines of a round, without the time in front of some."""
         lines = [await self._lines.get()]
         while "is in effect, after" not in lines[-1] and "the site keeps what it has" not in lines[-1]:
             lines.append(await self._lines.get())
-        return [*lines[:-1], lines[-1].split("  ", 1)[1]]
+        return [line.split("  ", 1)[-1] for line in lines]
 
 
 async def read_page(site, visitor):
@@ -173,9 +173,9 @@ async def test_what_is_saved_is_on_the_page_without_a_restart(site_config, rende
         ctx = await build_administrator_context(site.worker)
         watching = asyncio.create_task(watch_plugin(site.worker, ctx, "greetings", reports, stop))
         try:
-            assert [line[:35] for line in await reports.read_round()] == [
-                "greetings 0.1.0 is in effect, after"
-            ]
+            begun, ended = await reports.read_round()
+            assert begun == "greetings is being built"
+            assert ended.startswith("greetings 0.1.0 is in effect, after")
             assert "Hello from /greetings" in await read_page(site, visitor)
 
             good = source.read_text()
@@ -187,9 +187,9 @@ async def test_what_is_saved_is_on_the_page_without_a_restart(site_config, rende
             assert "Hello from /greetings" in await read_page(site, visitor)
 
             source.write_text(good.replace("Hello from", "Good morning from"))
-            assert [line[:35] for line in await reports.read_round()] == [
-                "greetings 0.1.0 is in effect, after"
-            ]
+            begun, ended = await reports.read_round()
+            assert begun == "greetings is being built"
+            assert ended.startswith("greetings 0.1.0 is in effect, after")
             assert "Good morning from /greetings" in await read_page(site, visitor)
         finally:
             stop.set()
@@ -212,6 +212,7 @@ async def test_watching_ends_when_it_is_interrupted(site_config, greetings, plug
         stderr=asyncio.subprocess.PIPE,
     )
     assert await process.stdout.readline() == f"Watching {greetings}. Press Ctrl-C to stop.\n".encode()
+    assert b"greetings is being built" in await process.stdout.readline()
     assert b"greetings 0.1.0 is in effect" in await process.stdout.readline()
     process.send_signal(signal.SIGINT)
     out, err = await process.communicate()
