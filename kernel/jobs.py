@@ -9,7 +9,10 @@ from kernel.job_kind import JobKind
 from kernel.login_jobs import (
     DISABLE_SECOND_FACTOR,
     ENABLE_SECOND_FACTOR,
+    NOTE_CODE_USE,
     NOTE_LOGIN_LINK,
+    REPLACE_RECOVERY_CODES,
+    RESET_SECOND_FACTOR,
     SPEND_RECOVERY_CODE,
 )
 from kernel.mail_jobs import (
@@ -313,7 +316,10 @@ JOB_KINDS: Final = {
         SET_PASSWORD,
         ENABLE_SECOND_FACTOR,
         DISABLE_SECOND_FACTOR,
+        RESET_SECOND_FACTOR,
+        REPLACE_RECOVERY_CODES,
         SPEND_RECOVERY_CODE,
+        NOTE_CODE_USE,
         SEND_MAIL,
         MAIL_PASSWORD_RESET,
         REGISTER,

@@ -22,6 +22,21 @@ class DisableSecondFactor:
 
 
 @dataclass(frozen=True, slots=True)
+class ResetSecondFactor:
+    """Of somebody who has lost the phone and the recovery codes too."""
+
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceRecoveryCodes:
+    """`digests` of the new ones, in hexadecimal digits."""
+
+    user_id: UUID
+    digests: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class NoteLoginLink:
     """Whom somebody makes a one-time link for; the link itself is made afterwards, and stands in no ledger."""
 
@@ -36,6 +51,14 @@ class SpendRecoveryCode:
     digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class NoteCodeUse:
+    """`step` is the half minute whose one-time code was taken, counted from 1970."""
+
+    user_id: UUID
+    step: int
+
+
 ENABLE_SECOND_FACTOR: Final = JobKind(
     "enable_second_factor",
     EnableSecondFactor,
@@ -47,6 +70,12 @@ ENABLE_SECOND_FACTOR: Final = JobKind(
 DISABLE_SECOND_FACTOR: Final = JobKind(
     "disable_second_factor", DisableSecondFactor, "interactive", 10, 5, "one that is gone stays gone"
 )
+RESET_SECOND_FACTOR: Final = JobKind(
+    "reset_second_factor", ResetSecondFactor, "interactive", 10, 5, "one that is gone stays gone"
+)
+REPLACE_RECOVERY_CODES: Final = JobKind(
+    "replace_recovery_codes", ReplaceRecoveryCodes, "interactive", 10, 5, "sets the same codes again"
+)
 NOTE_LOGIN_LINK: Final = JobKind(
     "note_login_link",
     NoteLoginLink,
@@ -57,4 +86,7 @@ NOTE_LOGIN_LINK: Final = JobKind(
 )
 SPEND_RECOVERY_CODE: Final = JobKind(
     "spend_recovery_code", SpendRecoveryCode, "background", 10, 5, "one that is gone stays gone"
+)
+NOTE_CODE_USE: Final = JobKind(
+    "note_code_use", NoteCodeUse, "background", 10, 5, "only ever moves the step forward"
 )

@@ -13,7 +13,8 @@ from kernel.errors import Forbidden
 from kernel.form.login_forms import LOGIN_CODE_PATH
 from kernel.ids import parse_uuid
 from kernel.shared.session import Client, Session
-from kernel.user.login import LoginOver, LoginStep, Source, require_login_holds
+from kernel.user.login import LoginOver, LoginStep, Source, require_login_holds, verify_own_password
+from kernel.user.model import User
 from web.browser_name import name_browser
 from web.cookies import device_cookie_name
 from web.respond import redirect_after_change
@@ -23,6 +24,7 @@ from web.visit import Visit
 PENDING: Final = "login"
 PENDING_S: Final = 600.0
 AFTER_LOGIN: Final = "/admin"
+WRONG_PASSWORD: Final = "This is not your current password."  # noqa: S105  # a sentence
 # What may stand in an address as it is; everything else is escaped, for a header that is ASCII alone.
 PLAIN: Final = "/?#[]@!$&'()*+,;=:%~"
 
@@ -112,6 +114,13 @@ async def renew_session(visit: Visit) -> None:
             is_remembered=session.is_remembered,
         )
         visit.set_cookie = visit.session.id
+
+
+async def check_own_password(visit: Visit, user: User, values: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with the password that a form asks for under `current`, of a person who has one. Raises Locked."""
+    if user.has_password and not await verify_own_password(visit.rt, user, values["current"]):
+        return {"current": WRONG_PASSWORD}
+    return {}
 
 
 def find_pending(visit: Visit) -> Pending | None:

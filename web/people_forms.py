@@ -6,6 +6,7 @@ from typing import Final
 from kernel.context import Actor
 from kernel.form.build import build_form
 from kernel.form.model import Condition, Element, Form, Option
+from kernel.form.password import ask_own_password
 from kernel.mail.address import ADDRESS_MAX
 from kernel.people.model import AssignedRole, CountedRole, Person
 from kernel.user.account import LABEL_MAX
@@ -191,8 +192,8 @@ def build_role_delete_form(role: CountedRole) -> Form:
     )
 
 
-def build_token_form(action: str, permissions: Sequence[Option]) -> Form:
-    """`permissions` are those that the person has."""
+def build_token_form(action: str, permissions: Sequence[Option], *, has_password: bool) -> Form:
+    """`permissions` are those that the token's person has; `has_password` is about whoever makes it."""
     return build_form(
         "api_token",
         action=action,
@@ -235,6 +236,7 @@ def build_token_form(action: str, permissions: Sequence[Option]) -> Form:
                 default=[],
                 shown_when=Condition("reach", frozenset({"chosen"})),
             ),
+            *ask_own_password(has_password=has_password),
         ],
     )
 

@@ -15,8 +15,10 @@ from kernel.form.validate import validate_form
 from kernel.ids import parse_uuid, uuid7
 from kernel.people.permission import list_permissions
 from kernel.person_jobs import DELETE_API_TOKEN, SAVE_API_TOKEN, DeleteApiToken, SaveApiToken
+from kernel.user.load import load_user
 from kernel.user.store import list_api_tokens, select_actor
 from kernel.user.token import build_api_token, digest_api_token
+from web.entry import check_own_password
 from web.guard import Submitted
 from web.people_forms import build_token_form
 from web.respond import NO_STORE, redirect_after_change, show_page
@@ -75,6 +77,8 @@ async def make_token(visit: Visit, place: TokenPlace, submitted: Submitted) -> R
     is_limited = values.get("reach") == "chosen"
     if not problems and is_limited and not values["scope"]:
         problems["scope"] = "Tick what the token may do, or let it do whatever the account may."
+    # It lasts longer than a session that was left open, or taken.
+    problems = problems or await check_own_password(visit, await load_user(visit.rt, visit.actor.id), values)
     if problems:
         return await show_tokens(visit, place, submission.raw, problems, status=Invalid.status)
     token = build_api_token()
@@ -114,4 +118,9 @@ async def _build_form(visit: Visit, place: TokenPlace) -> Form:
     owner = await select_actor(await visit.conn(), place.user_id)
     known = await list_permissions(visit.rt, visit.ctx)
     own = [permission for permission in known if owner is not None and owner.may(permission.name)]
-    return build_token_form(place.path, [Option(permission.name, permission.title) for permission in own])
+    maker = await load_user(visit.rt, visit.actor.id)
+    return build_token_form(
+        place.path,
+        [Option(permission.name, permission.title) for permission in own],
+        has_password=maker.has_password,
+    )

@@ -35,7 +35,10 @@ from kernel.lifecycle.settings import run_set_plugin_settings
 from kernel.login_jobs import (
     DISABLE_SECOND_FACTOR,
     ENABLE_SECOND_FACTOR,
+    NOTE_CODE_USE,
     NOTE_LOGIN_LINK,
+    REPLACE_RECOVERY_CODES,
+    RESET_SECOND_FACTOR,
     SPEND_RECOVERY_CODE,
 )
 from kernel.mail.post import run_send_mail
@@ -76,6 +79,9 @@ from kernel.user.account import run_record_login, run_set_password
 from kernel.user.entry.second_factor import (
     run_disable_second_factor,
     run_enable_second_factor,
+    run_note_code_use,
+    run_replace_recovery_codes,
+    run_reset_second_factor,
     run_spend_recovery_code,
 )
 from kernel.user.login_failure import run_note_login_failure
@@ -96,7 +102,10 @@ HANDLERS: Final[Mapping[JobKind, Handler]] = {
     SET_PASSWORD: run_set_password,
     ENABLE_SECOND_FACTOR: run_enable_second_factor,
     DISABLE_SECOND_FACTOR: run_disable_second_factor,
+    RESET_SECOND_FACTOR: run_reset_second_factor,
+    REPLACE_RECOVERY_CODES: run_replace_recovery_codes,
     SPEND_RECOVERY_CODE: run_spend_recovery_code,
+    NOTE_CODE_USE: run_note_code_use,
     SEND_MAIL: run_send_mail,
     MAIL_PASSWORD_RESET: run_mail_password_reset,
     REGISTER: run_register,

@@ -14,10 +14,14 @@ from kernel.login_jobs import (
     DISABLE_SECOND_FACTOR,
     ENABLE_SECOND_FACTOR,
     NOTE_LOGIN_LINK,
+    REPLACE_RECOVERY_CODES,
+    RESET_SECOND_FACTOR,
     SPEND_RECOVERY_CODE,
     DisableSecondFactor,
     EnableSecondFactor,
     NoteLoginLink,
+    ReplaceRecoveryCodes,
+    ResetSecondFactor,
     SpendRecoveryCode,
 )
 from kernel.mail_jobs import (
@@ -137,8 +141,16 @@ def _factor_off(payload: DisableSecondFactor, _result: Result) -> Sequence[Entry
     return _account("second_factor_off", payload.user_id)
 
 
+def _factor_reset(payload: ResetSecondFactor, result: Result) -> Sequence[Entry]:
+    return _account("second_factor_reset", payload.user_id) if result.get("was_on") else []
+
+
 def _login_link(payload: NoteLoginLink, _result: Result) -> Sequence[Entry]:
     return _account("login_link", payload.user_id)
+
+
+def _new_recovery(payload: ReplaceRecoveryCodes, _result: Result) -> Sequence[Entry]:
+    return _account("recovery_codes_new", payload.user_id)
 
 
 def _recovery(payload: SpendRecoveryCode, _result: Result) -> Sequence[Entry]:
@@ -178,6 +190,8 @@ DESCRIPTIONS: Final[Mapping[str, Describe]] = {
     ENABLE_SECOND_FACTOR.name: _factor_on,
     DISABLE_SECOND_FACTOR.name: _factor_off,
     NOTE_LOGIN_LINK.name: _login_link,
+    RESET_SECOND_FACTOR.name: _factor_reset,
+    REPLACE_RECOVERY_CODES.name: _new_recovery,
     SPEND_RECOVERY_CODE.name: _recovery,
     CONFIRM_REGISTRATION.name: _registered,
     DECIDE_REGISTRATION.name: _decision,

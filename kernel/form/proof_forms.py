@@ -4,10 +4,10 @@ from typing import Final
 
 from kernel.form.build import build_form
 from kernel.form.model import Element, Form, Option
+from kernel.form.password import ask_new_password, ask_password
 from kernel.mail.address import ADDRESS_MAX
 from kernel.mail_jobs import RegistrationMode
 from kernel.user.name import NAME_MAX
-from kernel.user.password import PASSWORD_MAX, PASSWORD_MIN
 from kernel.user.proof.letters import MAIL_PATH, REGISTER_PATH, RESET_PATH, WAITING_PATH
 
 MODE_LABELS: Final[dict[RegistrationMode, str]] = {
@@ -45,7 +45,7 @@ def build_reset_form(token: str) -> Form:
         action=f"{RESET_PATH}/{token}",
         title="Choose a new password",
         submit="Set the password",
-        elements=_new_password("New password"),
+        elements=ask_new_password("New password"),
     )
 
 
@@ -70,7 +70,7 @@ def build_register_form() -> Form:
             _mail(
                 "Mail address", "Only administrators see it. You get a link there, to show that it is yours."
             ),
-            *_new_password("Password"),
+            *ask_new_password("Password"),
         ],
     )
 
@@ -83,14 +83,10 @@ def build_confirm_registration_form(token: str) -> Form:
         title="Make your account",
         submit="Make my account",
         elements=[
-            Element(
-                "password",
+            ask_password(
                 "password",
                 "Password",
-                help="The one that you chose when you registered.",
-                required=True,
-                max_length=PASSWORD_MAX,
-                autocomplete="current-password",
+                help_text="The one that you chose when you registered.",
                 autofocus=True,
             )
         ],
@@ -105,14 +101,7 @@ def build_mail_form() -> Form:
         submit="Send me a link",
         elements=[
             _mail("New mail address", "You get a link there. The address changes when you follow it."),
-            Element(
-                "password",
-                "current",
-                "Current password",
-                required=True,
-                max_length=PASSWORD_MAX,
-                autocomplete="current-password",
-            ),
+            ask_password(),
         ],
     )
 
@@ -157,24 +146,3 @@ def _mail(label: str, help_text: str) -> Element:
         max_length=ADDRESS_MAX,
         autocomplete="email",
     )
-
-
-def _new_password(label: str) -> list[Element]:
-    first = Element(
-        "password",
-        "password",
-        label,
-        help=f"At least {PASSWORD_MIN} characters. A sentence is easier to remember than a puzzle.",
-        required=True,
-        max_length=PASSWORD_MAX,
-        autocomplete="new-password",
-    )
-    again = Element(
-        "password",
-        "again",
-        f"{label} again",
-        required=True,
-        max_length=PASSWORD_MAX,
-        autocomplete="new-password",
-    )
-    return [first, again]

@@ -4,8 +4,8 @@ from typing import Final
 
 from kernel.form.build import build_form
 from kernel.form.model import Element, Form
+from kernel.form.password import ask_new_password, ask_own_password, ask_password
 from kernel.user.name import NAME_MAX
-from kernel.user.password import PASSWORD_MAX, PASSWORD_MIN
 
 LOGIN_PATH: Final = "/user/login"
 LOGOUT_PATH: Final = "/user/logout"
@@ -29,14 +29,7 @@ def build_login_form(*, destination: str = "") -> Form:
                 autocomplete="username",
                 autofocus=True,
             ),
-            Element(
-                "password",
-                "password",
-                "Password",
-                required=True,
-                max_length=PASSWORD_MAX,
-                autocomplete="current-password",
-            ),
+            ask_password("password", "Password"),
             Element("checkbox", "remember", "Remember me", help="For 30 days on this device."),
             Element("hidden", "destination", default=destination),
         ],
@@ -50,38 +43,12 @@ def build_logout_form() -> Form:
 
 
 def build_password_form(*, has_password: bool) -> Form:
-    """Asks for the present password when there is one; a person who came by a one-time link may have none."""
-    current = Element(
-        "password",
-        "current",
-        "Current password",
-        required=True,
-        max_length=PASSWORD_MAX,
-        autocomplete="current-password",
-    )
-    new = Element(
-        "password",
-        "password",
-        "New password",
-        help=f"At least {PASSWORD_MIN} characters. A sentence is easier to remember than a puzzle.",
-        required=True,
-        max_length=PASSWORD_MAX,
-        autocomplete="new-password",
-    )
-    again = Element(
-        "password",
-        "again",
-        "New password again",
-        required=True,
-        max_length=PASSWORD_MAX,
-        autocomplete="new-password",
-    )
     return build_form(
         "user_password",
         action=PASSWORD_PATH,
         title="Change your password",
         submit="Change password",
-        elements=[*([current] if has_password else []), new, again],
+        elements=[*ask_own_password(has_password=has_password), *ask_new_password("New password")],
     )
 
 

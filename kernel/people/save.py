@@ -25,6 +25,7 @@ from kernel.people.store import (
 from kernel.person_jobs import SaveAccount, SavePerson
 from kernel.runtime import Runtime
 from kernel.user.account import check_mail
+from kernel.user.entry.notices import ADDRESS_CHANGED, PASSWORD_CHANGED, tell_person
 from kernel.user.load import PERMISSIONS_TAG, load_again
 from kernel.user.model import user_tag
 from kernel.user.name import check_new_name, normalise_name
@@ -53,6 +54,7 @@ async def run_save_person(rt: Runtime, run: JobRun) -> None:
             finish.result = refusal
             return
         await _write(finish, person, payload)
+        await _tell(rt, finish, person, payload)
         is_locked_out = person is not None and (payload.pass_hash is not None or not payload.is_active)
         if is_locked_out:
             # Before the commit: when Redis does not answer, nothing was changed, and the job is tried again.
@@ -180,6 +182,18 @@ async def _check_name(finish: Finish, person: Person | None, given: str) -> str:
     if holder is not None and (person is None or holder.id != person.id):
         return f"The username {name} is taken. Choose another one."
     return ""
+
+
+async def _tell(rt: Runtime, finish: Finish, person: Person | None, payload: SavePerson) -> None:
+    """At the address of before, to somebody who was there before."""
+    if person is None or person.user.mail is None:
+        return
+    for notice, is_due in (
+        (PASSWORD_CHANGED, payload.pass_hash is not None),
+        (ADDRESS_CHANGED, payload.mail != person.user.mail),
+    ):
+        if is_due:
+            await tell_person(finish, rt.config, person.id, notice, mail=person.user.mail)
 
 
 async def _write(finish: Finish, person: Person | None, payload: SavePerson) -> None:

@@ -13,6 +13,7 @@ from kernel.jobs import RecordLogin, SetPassword
 from kernel.ledger.run import JobRun
 from kernel.mail.address import check_address, normalise_address
 from kernel.runtime import Runtime
+from kernel.user.entry.notices import PASSWORD_CHANGED, tell_person
 from kernel.user.model import User, user_tag
 from kernel.user.name import check_new_name, normalise_name
 from kernel.user.password import check_password, hash_password
@@ -129,8 +130,11 @@ async def run_set_password(rt: Runtime, run: JobRun) -> None:
                 finish.result = {"outcome": "conflict", "message": LINK_GONE}
                 return
             replaces = await find_pass_hash(finish.conn, payload.user_id)
-        saved = await replace_pass_hash(finish.conn, payload.user_id, payload.pass_hash, replaces)
+        saved = await replace_pass_hash(
+            finish.conn, payload.user_id, payload.pass_hash, replaces, is_rehash=payload.is_rehash
+        )
         if saved and not payload.is_rehash:
+            await tell_person(finish, rt.config, payload.user_id, PASSWORD_CHANGED)
             await close_other_ways_in(rt, finish, payload.user_id, but_session=payload.keeps_session)
         finish.drop_tags(user_tag(payload.user_id))
         message = "The account is gone or blocked, or its password was changed meanwhile."

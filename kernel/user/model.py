@@ -26,10 +26,12 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Kept apart from the user, so that a hash cannot travel along by accident."""
+    """Kept apart from the user, so that a hash cannot travel along by accident. `device_epoch` is another one with each
+    new password."""
 
     user: User
     pass_hash: str | None = field(repr=False)
+    device_epoch: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,12 @@ async def find_credentials(conn: Connection, name: str) -> Credentials | None:
         name,
         ANONYMOUS_ID,
     )
-    return None if row is None else Credentials(read_user(row), row["pass"])
+    return None if row is None else _read_credentials(row)
+
+
+async def find_credentials_of(conn: Connection, user_id: UUID) -> Credentials | None:
+    row = await conn.fetchrow("SELECT * FROM users WHERE id = $1 AND id <> $2", user_id, ANONYMOUS_ID)
+    return None if row is None else _read_credentials(row)
 
 
 async def find_pass_hash(conn: Connection, user_id: UUID) -> str | None:
@@ -94,23 +99,30 @@ async def find_pass_hash(conn: Connection, user_id: UUID) -> str | None:
 
 
 async def update_pass_hash(conn: Connection, user_id: UUID, pass_hash: str) -> None:
-    """In place of whatever it is."""
+    """A new password in place of whatever it is."""
     await conn.execute(
-        "UPDATE users SET pass = $2 WHERE id = $1 AND id <> $3", user_id, pass_hash, ANONYMOUS_ID
+        "UPDATE users SET pass = $2, device_epoch = device_epoch + 1 WHERE id = $1 AND id <> $3",
+        user_id,
+        pass_hash,
+        ANONYMOUS_ID,
     )
 
 
-async def replace_pass_hash(conn: Connection, user_id: UUID, pass_hash: str, replaces: str | None) -> bool:
+async def replace_pass_hash(
+    conn: Connection, user_id: UUID, pass_hash: str, replaces: str | None, *, is_rehash: bool
+) -> bool:
     """False when there is no such account, it is blocked, or its hash is no longer `replaces` (None: it has none)."""
     updated = await conn.fetchval(
         """
-        UPDATE users SET pass = $2 WHERE id = $1 AND id <> $4 AND status = 1 AND pass IS NOT DISTINCT FROM $3
+        UPDATE users SET pass = $2, device_epoch = device_epoch + CASE WHEN $5 THEN 0 ELSE 1 END
+        WHERE id = $1 AND id <> $4 AND status = 1 AND pass IS NOT DISTINCT FROM $3
         RETURNING true
         """,
         user_id,
         pass_hash,
         replaces,
         ANONYMOUS_ID,
+        is_rehash,
     )
     return updated is not None
 
@@ -311,3 +323,7 @@ def read_user(row: Record) -> User:
         language=row["language"],
         awaits_approval=row["awaits_approval"] and row["status"] == 0,
     )
+
+
+def _read_credentials(row: Record) -> Credentials:
+    return Credentials(read_user(row), row["pass"], row["device_epoch"])

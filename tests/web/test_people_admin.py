@@ -19,9 +19,13 @@ from kernel.login_jobs import (
     DISABLE_SECOND_FACTOR,
     ENABLE_SECOND_FACTOR,
     NOTE_LOGIN_LINK,
+    REPLACE_RECOVERY_CODES,
+    RESET_SECOND_FACTOR,
     DisableSecondFactor,
     EnableSecondFactor,
     NoteLoginLink,
+    ReplaceRecoveryCodes,
+    ResetSecondFactor,
 )
 from kernel.people.store import list_counted_roles
 from kernel.person_jobs import (
@@ -34,7 +38,7 @@ from kernel.person_jobs import (
 )
 from kernel.shared.session import Sessions
 from kernel.site_jobs import SET_MAINTENANCE, SET_RATE_LIMITS, SetMaintenance, SetRateLimits
-from kernel.user.entry.second_factor import begin_setup, confirm_setup, has_second_factor
+from kernel.user.entry.second_factor import begin_setup, confirm_setup, find_setup, has_second_factor
 from kernel.user.load import load_actor
 from kernel.user.proof.store import MailedLink, insert_link
 from tests.web.people_site import AdminSite, read_text
@@ -147,6 +151,15 @@ async def test_who_administers_users_gets_no_further_than_that(office):
             action="block",
             item=[str(ann.id), str(office.users["root"].id), str(office.users["mia"].id)],
         )
+        assert "Block 3 people?" in sent.text
+        assert (await office.find("ann")).user.is_active
+        sent = await browser.submit(
+            "/admin/people/bulk",
+            "people_bulk",
+            action="block",
+            sure="1",
+            item=[str(ann.id), str(office.users["root"].id), str(office.users["mia"].id)],
+        )
         page = read_text((await browser.get(sent.headers["Location"])).text)
         assert "1 account was blocked" in page
         assert "root is an administrator" in page
@@ -162,7 +175,8 @@ async def test_the_workers_ask_again_who_may(office):
         seeded = next(role for role in await list_counted_roles(conn) if role.is_seeded)
     token = SaveApiToken(uuid7(), root.id, "ab" * 32, "x", now() + timedelta(days=1), None)
     # Shown to root and confirmed: nobody else turns it on, or spends it.
-    secret = await begin_setup(office.site.web, root.id, "of-root")
+    await begin_setup(office.site.web, root.id, "of-root")
+    secret = await find_setup(office.site.web, root.id, "of-root")
     assert await confirm_setup(office.site.web, root.id, "of-root", pyotp.TOTP(secret).now())
     program = Actor(root.id, scope=frozenset({"use api tokens"}))
     for actor, kind, payload, expected in (
@@ -170,6 +184,8 @@ async def test_the_workers_ask_again_who_may(office):
         (Actor(ann.id), SET_MAINTENANCE, SetMaintenance(is_on=True), "forbidden"),
         (Actor(ann.id), ENABLE_SECOND_FACTOR, EnableSecondFactor(root.id, "of-root"), "conflict"),
         (Actor(ann.id), DISABLE_SECOND_FACTOR, DisableSecondFactor(root.id), "forbidden"),
+        (Actor(ann.id), RESET_SECOND_FACTOR, ResetSecondFactor(root.id), "forbidden"),
+        (Actor(ann.id), REPLACE_RECOVERY_CODES, ReplaceRecoveryCodes(root.id, []), "forbidden"),
         (Actor(ann.id), SAVE_ACCOUNT, SaveAccount(root.id, "UTC"), "forbidden"),
         (Actor(ann.id), SET_PASSWORD, SetPassword(root.id, "a-hash"), "forbidden"),
         (Actor(ann.id), NOTE_LOGIN_LINK, NoteLoginLink(mia.id), "forbidden"),
@@ -181,6 +197,13 @@ async def test_the_workers_ask_again_who_may(office):
         job = await submit_and_wait(ledger, Context(actor=actor), kind, payload, timeout_s=5)
         assert job.result["outcome"] == expected, (kind.name, job.result)
     assert not await has_second_factor(office.site.web, root.id)
+    # It still waits for whom it belongs to.
+    payload = EnableSecondFactor(root.id, "of-root")
+    job = await submit_and_wait(
+        ledger, Context(actor=Actor(root.id)), ENABLE_SECOND_FACTOR, payload, timeout_s=5
+    )
+    assert job.result["outcome"] == "saved"
+    assert await find_setup(office.site.web, root.id, "of-root") is None
     actor = await load_actor(office.site.web, mia.id)
     deletion = DeletePerson(ann.id, "ann", "delete")
     job_id = await start_batch(office.site.web, Context(actor=actor), DELETE_PERSON, deletion)
@@ -209,8 +232,8 @@ async def test_two_administrators_cannot_block_each_other_at_the_same_moment(off
     office.users["eva"] = eva.user
     async with office.browser("root") as first, office.browser("eva") as second:
         answers = await asyncio.gather(
-            first.submit("/admin/people/bulk", "people_bulk", action="block", item=[str(eva.id)]),
-            second.submit("/admin/people/bulk", "people_bulk", action="block", item=[str(root.id)]),
+            first.submit("/admin/people/bulk", "people_bulk", action="block", sure="1", item=[str(eva.id)]),
+            second.submit("/admin/people/bulk", "people_bulk", action="block", sure="1", item=[str(root.id)]),
         )
     assert {answer.status_code for answer in answers} <= {303, 403}
     active = [

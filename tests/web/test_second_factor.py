@@ -36,18 +36,21 @@ def read_secret(page):
     return re.search(r"factor__secret\">([A-Z2-7 ]+)<", page)[1].replace(" ", "")
 
 
+async def begin(browser, session, password=PASSWORD):
+    token = build_form_token(session, "second_factor_begin")
+    return await browser.post("/user/second-factor/begin", data={"form_token": token, "current": password})
+
+
+async def send_first_code(browser, session, code):
+    token = build_form_token(session, "second_factor_setup")
+    return await browser.post("/user/second-factor", data={"form_token": token, "code": code})
+
+
 async def turn_on(site, browser, session):
     """The secret and the recovery codes."""
-    page = (await browser.get("/user/second-factor")).text
-    secret = read_secret(page)
-    shown = await browser.post(
-        "/user/second-factor",
-        data={
-            "form_token": build_form_token(session, "second_factor_setup"),
-            "current": PASSWORD,
-            "code": code_of(secret),
-        },
-    )
+    await begin(browser, session)
+    secret = read_secret((await browser.get("/user/second-factor")).text)
+    shown = await send_first_code(browser, session, code_of(secret))
     assert shown.status_code == 200, shown.text
     # The session has another id now.
     renewed = shown.headers["Set-Cookie"].split("=", 1)[1].split(";")[0]
@@ -125,9 +128,7 @@ async def test_a_recovery_code_is_good_once_also_for_two_at_the_same_moment(site
         assert (await send_code(late, codes[0])).status_code == 401
         # Nor when Redis forgets that it was used.
         await wait_for_digests(site, 9)
-        await site.web.shared.client.delete(
-            *[key async for key in site.web.shared.client.scan_iter("*second-factor*")]
-        )
+        await forget_codes(site)
         assert (await send_code(late, codes[0])).status_code == 401
         assert (await send_code(late, codes[1])).status_code == 303
 
@@ -192,20 +193,7 @@ async def test_it_is_turned_off_with_the_password_and_a_code(site, later):
     ada = await site.make_user("ada", password=PASSWORD)
     session = await site.log_in(ada)
     async with site.client(cookie=session.id) as browser:
-        wrong = await browser.post(
-            "/user/second-factor",
-            data={
-                "form_token": build_form_token(session, "second_factor_setup"),
-                "current": "wrong horse battery",
-                "code": "000000",
-            },
-        )
-        assert (wrong.status_code, "not your current password" in wrong.text) == (422, True)
-        async with site.client(cookie=(await site.log_in(ada)).id) as elsewhere:
-            seen = read_secret((await elsewhere.get("/user/second-factor")).text)
         secret, codes = await turn_on(site, browser, session)
-        # Who has another session open of the account has not seen it.
-        assert seen != secret
         mine, _ = await Sessions(site.web.shared, 60).load(browser.cookies["trovato"])
         token = build_form_token(mine, "second_factor_disable")
         for password, code in ((PASSWORD, code_of(secret)), ("wrong horse battery", codes[0])):
@@ -214,7 +202,10 @@ async def test_it_is_turned_off_with_the_password_and_a_code(site, later):
         data = {"form_token": token, "current": PASSWORD, "code": codes[0]}
         off = await browser.post("/user/second-factor/disable", data=data)
         assert off.headers["Location"] == "/user/second-factor"
-        # What was set up before is gone: another secret is shown.
+        # What was set up before is gone: the password is asked for again, and another secret shown.
+        assert "Scan this" not in (await browser.get("/user/second-factor")).text
+        mine, _ = await Sessions(site.web.shared, 60).load(browser.cookies["trovato"])
+        await begin(browser, mine)
         page = (await browser.get("/user/second-factor")).text
         assert "Scan this" in page
         assert secret not in page.replace(" ", "")
@@ -226,6 +217,89 @@ async def test_it_is_turned_off_with_the_password_and_a_code(site, later):
         )
     assert secret not in ledger
     assert not any(code in ledger for code in codes)
+
+
+async def test_the_secret_is_shown_to_who_has_shown_the_password_in_this_session_and_for_a_while(site, later):
+    ada = await site.make_user("ada", password=PASSWORD)
+    session, other = await site.log_in(ada), await site.log_in(ada)
+    async with site.client(cookie=session.id) as browser, site.client(cookie=other.id) as elsewhere:
+        first = await browser.get("/user/second-factor")
+        assert "Show that it is you" in first.text
+        assert not re.search("factor__secret|factor__picture", first.text)
+        wrong = await begin(browser, session, "wrong horse battery")
+        assert (wrong.status_code, "not your current password" in wrong.text) == (422, True)
+        assert "factor__secret" not in (await browser.get("/user/second-factor")).text
+        assert (await begin(browser, session)).headers["Location"] == "/user/second-factor"
+        page = await browser.get("/user/second-factor")
+        assert page.headers["Cache-Control"] == "no-store"
+        secret = read_secret(page.text)
+        assert read_secret((await browser.get("/user/second-factor")).text) == secret
+        # Whoever else has a session of the account is asked too, and gets a secret of their own.
+        assert "factor__secret" not in (await elsewhere.get("/user/second-factor")).text
+        await begin(elsewhere, other)
+        assert read_secret((await elsewhere.get("/user/second-factor")).text) != secret
+        key = site.web.shared.key("second-factor", "setup", str(ada.id), session.key)
+        assert 500 < await site.web.shared.client.ttl(key) <= 600
+        await site.web.shared.client.delete(key)
+        late = await send_first_code(browser, session, code_of(secret))
+        assert late.headers["Location"] == "/user/second-factor"
+        assert "That took too long" in (await browser.get("/user/second-factor")).text
+        guesses = [(await begin(browser, session, f"guess {n}")).status_code for n in range(6)]
+        assert guesses == [422] * 5 + [429]
+
+
+async def test_new_recovery_codes_take_password_and_app_and_void_the_old_ones(site, later):
+    session = await site.log_in(await site.make_user("ada", password=PASSWORD))
+    path = "/user/second-factor/recovery-codes"
+    async with site.client(cookie=session.id) as browser:
+        assert (await browser.get(path)).headers["Location"] == "/user/second-factor"
+        secret, old = await turn_on(site, browser, session)
+        mine, _ = await Sessions(site.web.shared, 60).load(browser.cookies["trovato"])
+        data = {"form_token": build_form_token(mine, "second_factor_recovery")}
+        assert "10 recovery codes are left" in (await browser.get(path)).text
+        later()
+        wrong = ((PASSWORD, old[0]), ("wrong horse battery", code_of(secret)), (PASSWORD, ""))
+        for password, code in wrong:
+            refused = await browser.post(path, data={**data, "current": password, "code": code})
+            assert refused.status_code == 422
+        made = await browser.post(path, data={**data, "current": PASSWORD, "code": code_of(secret)})
+        assert (made.status_code, made.headers["Cache-Control"]) == (200, "no-store")
+        new = re.findall(r"<li><code>([A-Z0-9-]{17})</code>", made.text)
+        assert len(set(new) - set(old)) == 10
+    async with site.client() as browser:
+        await log_in(browser, "ada", PASSWORD)
+        assert [(await send_code(browser, code)).status_code for code in (old[0], new[0])] == [401, 303]
+        await wait_for_digests(site, 9)
+        assert "9 recovery codes are left" in (await browser.get("/user/second-factor")).text
+
+
+async def test_a_code_is_good_once_also_when_redis_has_forgotten_it(site, later):
+    session = await site.log_in(await site.make_user("ada", password=PASSWORD))
+    async with site.client(cookie=session.id) as browser:
+        secret, _ = await turn_on(site, browser, session)
+    for is_first in (True, False):
+        # The code that turned it on, and then one that somebody has logged in with.
+        await forget_codes(site)
+        async with site.client() as browser:
+            await log_in(browser, "ada", PASSWORD)
+            assert (await send_code(browser, code_of(secret))).status_code == 401
+            if is_first:
+                later()
+                assert (await send_code(browser, code_of(secret))).status_code == 303
+                await wait_for_step(site, int(clock.now().timestamp()) // 30)
+
+
+async def forget_codes(site):
+    client = site.web.shared.client
+    await client.delete(*[key async for key in client.scan_iter("*second-factor*")])
+
+
+async def wait_for_step(site, step):
+    for _ in range(500):
+        async with site.worker.db.acquire() as conn:
+            if await conn.fetchval("SELECT last_step FROM user_second_factor") == step:
+                return
+    pytest.fail("the use of the code was not noted")
 
 
 async def test_codes_are_not_guessed_by_whoever_has_a_session_and_the_password(site, later):

@@ -117,12 +117,20 @@ async def test_a_blocked_account_loses_its_sessions_at_once_and_for_good(site):
 async def test_a_program_with_a_token_has_no_business_with_logins(site):
     token = await site.make_token(await site.make_user("ada", is_admin=True))
     async with site.client(token=token) as program:
-        for path in ("/user/sessions", "/user/second-factor", "/user/password", "/user/mail"):
+        for path in (
+            "/user/sessions",
+            "/user/second-factor",
+            "/user/second-factor/recovery-codes",
+            "/user/password",
+            "/user/mail",
+        ):
             assert (await program.get(path)).status_code == 403
         for path in (
             "/user/sessions/end-all",
             "/user/second-factor",
+            "/user/second-factor/begin",
             "/user/second-factor/disable",
+            "/user/second-factor/recovery-codes",
             "/user/password",
             "/user/mail",
             f"/user/mail/{'a' * 43}",

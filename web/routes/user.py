@@ -22,12 +22,20 @@ from kernel.jobs import SET_PASSWORD, SetPassword
 from kernel.user.account import check_new_password
 from kernel.user.entry.lockout import Locked
 from kernel.user.load import load_user
-from kernel.user.login import LoginOver, log_in, log_in_by_code, log_in_by_link, verify_own_password
+from kernel.user.login import LoginOver, log_in, log_in_by_code, log_in_by_link, remember_browser
 from kernel.user.login_link import find_login_link
 from kernel.user.password import hash_password
 from kernel.user.proof.registration import load_registration_mode
 from kernel.user.store import find_pass_hash
-from web.entry import drop_pending, enter, find_pending, in_session, read_source, renew_session
+from web.entry import (
+    check_own_password,
+    drop_pending,
+    enter,
+    find_pending,
+    in_session,
+    read_source,
+    renew_session,
+)
 from web.guard import Submitted, anybody, changing_route
 from web.respond import redirect_after_change, show_page
 from web.visit import Visit, current_visit
@@ -181,12 +189,7 @@ async def change_password(submitted: Submitted | None, document: dict[str, Any] 
     async with visit.rt.db.acquire() as conn:
         # Before it is checked: what is checked and what is replaced are the same, or nothing is.
         replaces = await find_pass_hash(conn, user.id)
-    if (
-        not problems
-        and user.has_password
-        and not await verify_own_password(visit.rt, user, values["current"])
-    ):
-        problems = {"current": "This is not your current password."}
+    problems = problems or await check_own_password(visit, user, values)
     if problems:
         return await _show(visit, "user/password.html", form, submission.raw, problems, status=Invalid.status)
     session = await visit.need_session()
@@ -198,6 +201,7 @@ async def change_password(submitted: Submitted | None, document: dict[str, Any] 
         return answer_unfinished(job, as_json=False)
     raise_refusal(read_result(job))
     await renew_session(visit)
+    visit.device_cookie = await remember_browser(visit.rt, read_source(visit), user.id)
     message = "Your password was changed. Wherever else you were logged in, you are not any more."
     await visit.sessions.add_flash(await visit.need_session(), "success", message)
     return redirect_after_change("/admin")

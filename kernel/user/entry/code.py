@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -61,6 +62,11 @@ def build_recovery_codes() -> list[str]:
         letters = "".join(secrets.choice(ALPHABET) for _ in range(RECOVERY_LETTERS))
         codes.append("-".join(letters[i : i + GROUP] for i in range(0, RECOVERY_LETTERS, GROUP)))
     return codes
+
+
+def digest_recovery_codes(codes: Sequence[str]) -> list[str]:
+    """What is stored of those that were just made, in hexadecimal digits."""
+    return [digest.hex() for code in codes if (digest := digest_recovery_code(code)) is not None]
 
 
 def digest_recovery_code(code: str) -> bytes | None:

@@ -9,6 +9,7 @@ from kernel.ledger.run import JobRun
 from kernel.mail.post import post_letter
 from kernel.mail_jobs import ChangeMail, ConfirmMail
 from kernel.runtime import Runtime
+from kernel.user.entry.notices import ADDRESS_CHANGED, tell_person
 from kernel.user.link_token import digest_link_token, make_link_token
 from kernel.user.model import user_tag
 from kernel.user.proof.letters import write_address_notice, write_address_taken, write_new_address
@@ -63,7 +64,7 @@ async def find_address_link(rt: Runtime, token: str) -> MailedLink | None:
         return await find_link(conn, digest, "address", clock.now())
 
 
-async def run_confirm_mail(_rt: Runtime, run: JobRun) -> None:
+async def run_confirm_mail(rt: Runtime, run: JobRun) -> None:
     """The work of a `confirm_mail` job. Links to the old address that would give a new password end."""
     payload: ConfirmMail = run.payload
     async with run.finish() as finish:
@@ -71,10 +72,13 @@ async def run_confirm_mail(_rt: Runtime, run: JobRun) -> None:
         if link is None or link.mail is None or link.user_id != run.ctx.actor.id:
             finish.result = {"outcome": "conflict", "message": LINK_GONE}
             return
+        person = await find_addressee(finish.conn, link.user_id)
         if not await update_mail(finish.conn, link.user_id, link.mail):
             message = "This address belongs to another account meanwhile."
             finish.result = {"outcome": "conflict", "message": message}
             return
         await delete_links(finish.conn, link.user_id, ["reset"])
+        if person is not None and person.mail is not None:
+            await tell_person(finish, rt.config, link.user_id, ADDRESS_CHANGED, mail=person.mail)
         finish.drop_tags(user_tag(link.user_id))
         finish.result = {"outcome": "saved"}

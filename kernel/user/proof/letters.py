@@ -28,7 +28,7 @@ def write_reset(config: Config, person: Addressee, mail: str, token: str) -> Let
     return Letter(
         PASSWORD_RESET,
         mail,
-        f"A new password for {_site(config)}",
+        f"A new password for {name_site(config)}",
         (
             f"Hello {person.name},",
             f"Somebody asked for a new password for your account at {config.site_name}.",
@@ -47,7 +47,7 @@ def write_registration(config: Config, mail: str, token: str) -> Letter:
     return Letter(
         REGISTRATION,
         mail,
-        f"Your account at {_site(config)}",
+        f"Your account at {name_site(config)}",
         (
             f"Somebody, probably you, asked for an account at {config.site_name} with this address.",
             "To make it, follow this link and type the password that you chose:",
@@ -62,7 +62,7 @@ def write_address_taken(config: Config, mail: str) -> Letter:
     return Letter(
         ADDRESS_TAKEN,
         mail,
-        f"Your address at {_site(config)}",
+        f"Your address at {name_site(config)}",
         (
             f"Somebody tried to use your address for an account at {config.site_name}.",
             "You have an account with it already, and nothing was changed.",
@@ -77,7 +77,7 @@ def write_new_address(config: Config, mail: str, token: str) -> Letter:
     return Letter(
         NEW_ADDRESS,
         mail,
-        f"Confirm your address at {_site(config)}",
+        f"Confirm your address at {name_site(config)}",
         (
             f"Somebody, probably you, wants to use this address for an account at {config.site_name}.",
             "Follow the link in a browser in which you are logged in:",
@@ -93,7 +93,7 @@ def write_address_notice(config: Config, person: Addressee, mail: str) -> Letter
     return Letter(
         ADDRESS_NOTICE,
         mail,
-        f"Another address for your account at {_site(config)}",
+        f"Another address for your account at {name_site(config)}",
         (
             f"Hello {person.name},",
             f"Somebody who knows your password wants your account at {config.site_name} to have another address.",
@@ -109,7 +109,7 @@ def write_somebody_waits(config: Config, mail: str, name: str) -> Letter:
     return Letter(
         SOMEBODY_WAITS,
         mail,
-        f"Somebody wants an account at {_site(config)}",
+        f"Somebody wants an account at {name_site(config)}",
         (f"“{name}” has registered at {config.site_name} and waits for an administrator:",),
         f"{config.public_url}{WAITING_PATH}",
         "Look at who waits",
@@ -120,7 +120,7 @@ def write_let_in(config: Config, person: Addressee, mail: str) -> Letter:
     return Letter(
         LET_IN,
         mail,
-        f"Your account at {_site(config)} is ready",
+        f"Your account at {name_site(config)} is ready",
         (
             f"Hello {person.name},",
             f"An administrator has let you in. You can log in to {config.site_name} now:",
@@ -130,6 +130,6 @@ def write_let_in(config: Config, person: Addressee, mail: str) -> Letter:
     )
 
 
-def _site(config: Config) -> str:
+def name_site(config: Config) -> str:
     """For a subject, which is one line of bounded length."""
     return "".join(c for c in config.site_name if c.isprintable())[:100] or "Trovato"

@@ -32,7 +32,15 @@ from kernel.jobs import (
     WorkPluginQueue,
 )
 from kernel.ledger.payload import decode_payload, encode_payload
-from kernel.login_jobs import DisableSecondFactor, EnableSecondFactor, NoteLoginLink, SpendRecoveryCode
+from kernel.login_jobs import (
+    DisableSecondFactor,
+    EnableSecondFactor,
+    NoteCodeUse,
+    NoteLoginLink,
+    ReplaceRecoveryCodes,
+    ResetSecondFactor,
+    SpendRecoveryCode,
+)
 from kernel.mail_jobs import (
     ChangeMail,
     ConfirmMail,
@@ -133,6 +141,9 @@ PAYLOADS = {
     ),
     IndexItem: st.builds(IndexItem, st.lists(ids, max_size=3)),
     RunItemTaps: st.builds(RunItemTaps, texts, st.lists(objects, max_size=3)),
+    NoteCodeUse: st.builds(NoteCodeUse, ids, st.integers(0, 2**40)),
+    ReplaceRecoveryCodes: st.builds(ReplaceRecoveryCodes, ids, st.lists(texts, max_size=3)),
+    ResetSecondFactor: st.builds(ResetSecondFactor, ids),
     RecordLogin: st.builds(RecordLogin, ids, times),
     NoteLoginFailure: st.builds(NoteLoginFailure, st.sampled_from(["refused", "locked"]), st.none() | ids),
     SetRateLimits: st.builds(SetRateLimits, objects),

@@ -4,7 +4,13 @@ from datetime import timedelta
 
 from kernel.clock import now
 from kernel.context import Actor
-from kernel.form.login_forms import build_disable_form, build_login_code_form, build_setup_form
+from kernel.form.login_forms import (
+    build_begin_form,
+    build_disable_form,
+    build_login_code_form,
+    build_recovery_form,
+    build_setup_form,
+)
 from kernel.form.render import render_form
 from kernel.shared.session import Client, OwnSession
 from kernel.user.entry.code import draw_secret
@@ -27,12 +33,14 @@ def make_entry_pages(renderer, session, common):
     listed = {**common("Where you are logged in", path="/user/sessions"), "rows": rows, "mine": "mine"}
     yield "sessions", "user/sessions.html", listed
     page = common("Second factor", path="/user/second-factor")
+    begin = {**page, **form(build_begin_form(has_password=True))}
+    yield "second_factor_begin", "user/second_factor_begin.html", begin
     yield (
         "second_factor_setup",
         "user/second_factor_setup.html",
         {
             **page,
-            **form(build_setup_form(has_password=True)),
+            **form(build_setup_form()),
             "picture": draw_secret(SECRET, site_name="The Garden Gazette", user_name="Ada"),
             "secret": SECRET,
         },
@@ -40,6 +48,9 @@ def make_entry_pages(renderer, session, common):
     for left in (0, 1, 10):
         shown = {**page, **form(build_disable_form(has_password=left > 0)), "left": left}
         yield f"second_factor_{left}", "user/second_factor.html", shown
+    fresh = {**page, **form(build_recovery_form(has_password=True)), "left": 1}
+    yield "recovery_codes_new", "user/recovery_codes_new.html", fresh
     for is_saved in (True, False):
-        shown = {**common("Your recovery codes"), "codes": ["ABCDE-FGHJK-LMNPQ"] * 10, "is_saved": is_saved}
+        codes = {"codes": ["ABCDE-FGHJK-LMNPQ"] * 10, "told": "They count from now.", "is_saved": is_saved}
+        shown = {**common("Your recovery codes"), **codes}
         yield f"recovery_codes_{is_saved}", "user/recovery_codes.html", shown

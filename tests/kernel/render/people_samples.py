@@ -132,7 +132,8 @@ def _make_matrix_pages(page):
 
 
 def _make_account_pages(page, show, tabs):
-    form = show(build_token_form("/user/tokens", [Option("access content", "See published content")]))
+    known = [Option("access content", "See published content")]
+    form = show(build_token_form("/user/tokens", known, has_password=True))
     over = ApiToken(uuid7(), ADA.id, "Old script", now(), now() - timedelta(days=1), None, None)
     scope = ["access content", "a", "b", "c", "d"]
     good = ApiToken(uuid7(), ADA.id, "Nightly import", now(), now() + timedelta(days=9), scope, now())

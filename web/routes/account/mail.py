@@ -16,7 +16,7 @@ from kernel.user.login import verify_own_password
 from kernel.user.model import User
 from kernel.user.proof.address import LINK_GONE, find_address_link
 from kernel.user.proof.letters import MAIL_PATH
-from web.entry import in_session
+from web.entry import WRONG_PASSWORD, in_session
 from web.guard import Submitted, changing_route
 from web.proof_pages import CHECK_PATH, show_form, tell
 from web.respond import redirect_after_change
@@ -62,7 +62,7 @@ async def change_mail(submitted: Submitted | None, document: dict[str, Any] | No
     if not problems and user.mail is not None and address.lower() == user.mail.lower():
         problems["mail"] = "This is your address already."
     if not problems and not await verify_own_password(visit.rt, user, values["current"]):
-        problems["current"] = "This is not your current password."
+        problems["current"] = WRONG_PASSWORD
     if problems:
         return await show_form(
             visit,

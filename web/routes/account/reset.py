@@ -12,9 +12,11 @@ from kernel.ledger.submit import submit_job
 from kernel.mail_jobs import MAIL_PASSWORD_RESET, MailPasswordReset
 from kernel.user.account import check_new_password
 from kernel.user.link_token import digest_link_token
+from kernel.user.login import remember_browser
 from kernel.user.password import hash_password
 from kernel.user.proof.letters import RESET_PATH
 from kernel.user.proof.reset import find_reset
+from web.entry import read_source
 from web.guard import Submitted, anybody, changing_route
 from web.proof_pages import CHECK_PATH, show_form, tell
 from web.respond import redirect_after_change
@@ -110,6 +112,8 @@ async def reset_password(
         return answer_unfinished(job, as_json=False)
     if read_result(job)["outcome"] != "saved":
         return await _tell_gone(Conflict.status)
+    # Nobody can keep the person out who has just got back in.
+    visit.device_cookie = await remember_browser(visit.rt, read_source(visit), person.id)
     return await _go_to_login(visit)
 
 
