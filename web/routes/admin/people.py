@@ -6,11 +6,11 @@ from typing import Any, Final
 from quart import Blueprint, Response, request
 
 from kernel.errors import BadInput
-from kernel.form.token import build_id, read_build_id
+from kernel.form.token import BUILD_ID_FIELD, build_id, read_build_id
 from kernel.people.permission import ADMINISTER_PERMISSIONS, ADMINISTER_USERS
 from kernel.people.rights import find_obstacle
-from kernel.people.store import list_assignable_roles, list_people
-from kernel.person_jobs import CHANGE_PEOPLE
+from kernel.people.store import list_assignable_roles, list_people, select_people
+from kernel.person_jobs import CHANGE_PEOPLE, ChangePeople
 from web.guard import Submitted, changing_route
 from web.people_list import (
     ADMINISTRATORS,
@@ -29,6 +29,10 @@ blueprint = Blueprint("people", __name__)
 
 BULK_FORM: Final = "people_bulk"
 PAGE_SIZE: Final = 50
+# What of the form is asked with and sent again.
+KEPT: Final = ("item", "text", "status", "role", "sort", BUILD_ID_FIELD)
+# Names that are shown before they are blocked.
+NAMED: Final = 8
 
 
 @blueprint.get(PEOPLE_PATH)
@@ -86,6 +90,8 @@ async def change_people(submitted: Submitted | None, document: dict[str, Any] | 
             await visit.need_session(), "warning", "Nobody was chosen. Tick people first."
         )
         return redirect_after_change(back)
+    if payload.change == "block" and "sure" not in sent:
+        return await _ask(visit, payload, sent, back)
     pressed = read_build_id(sent)
     key = f"{BULK_FORM}:{visit.actor.id}:{pressed}:{payload.change}" if pressed else None
     job = await submit_and_wait(visit, CHANGE_PEOPLE, payload, key)
@@ -103,3 +109,22 @@ async def change_people(submitted: Submitted | None, document: dict[str, Any] | 
             session, "warning", f"{len(result['refused']) - 5} more were left alone."
         )
     return redirect_after_change(back)
+
+
+async def _ask(visit: Visit, payload: ChangePeople, sent: Submitted, back: str) -> Response:
+    """Who is blocked is logged out, perhaps in the middle of a text, so that it is asked about first."""
+    people = await select_people(await visit.conn(), payload.user_ids)
+    number = len(people)
+    session = await visit.need_session()
+    if not people:
+        await visit.sessions.add_flash(session, "warning", "None of these accounts is there any more.")
+        return redirect_after_change(back)
+    return await show_page(
+        "admin/people_confirm.html",
+        title=f"Block {people[0].name}?" if number == 1 else f"Block {number:,} people?",
+        breadcrumbs=[("People", PEOPLE_PATH)],
+        names=[person.name for person in people[:NAMED]],
+        more=max(0, number - NAMED),
+        fields=[(name, value) for name in KEPT for value in sent.get(name, ())],
+        back=back,
+    )
