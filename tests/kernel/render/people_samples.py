@@ -64,6 +64,8 @@ def make_people_pages(renderer, session, common):
     none = {"rows": [], "page_of": PeoplePage([], None, None, 0, is_capped=False), "following": ""}
     yield "people", "admin/people.html", listed
     yield "people_none", "admin/people.html", {**listed, **none, "filters": PeopleFilter(text="x")}
+    block = {**common("Block 9 people?"), "names": ["Ada", "Bob"], "fields": [("item", str(ADA.id))]}
+    yield "people_confirm", "admin/people_confirm.html", {**block, "more": 7, "back": "/admin/people"}
     tabs = [("Account", ADA.path, True), ("API tokens", f"{ADA.path}/tokens", False)]
     person = {**page, "person": ADA, "obstacle": "", "items": 4, "link": "", "link_hours": 24.0, "tabs": tabs}
     form = show(build_person_form(ADMINISTRATOR, ADA, [EDITOR]))
