@@ -28,12 +28,14 @@ from web.work import answer_unfinished, raise_refusal, read_result, submit_and_w
 
 @dataclass(frozen=True, slots=True)
 class TokenPlace:
-    """Whose tokens, on which page. `may_make` says whether whoever looks at it may make one."""
+    """Whose tokens, on which page. `may_make` says whether whoever looks at it may make one, `obstacle` what keeps all
+    of them from being good."""
 
     user_id: UUID
     name: str
     path: str
     may_make: bool
+    obstacle: str = ""
     breadcrumbs: tuple[tuple[str, str], ...] = ()
     tabs: tuple[tuple[str, str, bool], ...] = ()
 
@@ -64,6 +66,7 @@ async def show_tokens(
         else "",
         made=token,
         path=place.path,
+        obstacle=place.obstacle,
     )
     response.headers.update(NO_STORE)
     return response

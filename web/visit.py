@@ -142,11 +142,12 @@ async def open_visit(rt: Runtime, sessions: Sessions, request_id: str) -> Visit:
 async def _open_visit(rt: Runtime, sessions: Sessions, request_id: str) -> Visit:
     authorization = request.headers.get("Authorization", "")
     if authorization[:7].lower() == "bearer ":
-        actor = await find_token_actor(rt, authorization[7:].strip(), request_id)
-        if actor is None:
-            raise LoginRequired("This API token is unknown or has expired.")
+        # What its person may is kept here: also what was taken from them a moment ago has to be known.
         await rt.cache.refresh()
         generation = rt.cache.generation()
+        actor = await find_token_actor(rt, authorization[7:].strip(), request_id)
+        if actor is None:
+            raise LoginRequired("This API token is unknown or has expired, or its person may use none any more.")
         ctx = Context(actor=actor, request_id=request_id)
         return Visit(
             rt, sessions, ctx, None, is_token=True, generation=generation, witness=open_witness(actor)

@@ -5,7 +5,6 @@ from typing import Any, Final
 from kernel import clock
 from kernel.context import Actor
 from kernel.ledger.run import Finish, JobRun
-from kernel.people.permission import USE_API_TOKENS
 from kernel.people.rights import find_obstacle
 from kernel.people.store import find_person
 from kernel.person_jobs import DeleteApiToken, SaveApiToken
@@ -13,11 +12,15 @@ from kernel.runtime import Runtime
 from kernel.user.account import check_label
 from kernel.user.load import load_again
 from kernel.user.store import delete_api_token, insert_api_token, list_api_tokens, select_actor
+from kernel.user.token import USE_API_TOKENS
 
 # Of one person, at a time.
 TOKENS_MAX: Final = 50
 DAYS_MAX: Final = 366
 NOT_YOURS: Final = "You may not change the tokens of this person."
+NO_TOKENS: Final = (
+    f"{{}} may not use API tokens, so that none would be good. Give them a role with “{USE_API_TOKENS}” first."
+)
 
 
 async def run_save_api_token(rt: Runtime, run: JobRun) -> None:
@@ -62,6 +65,8 @@ async def _find_refusal(finish: Finish, actor: Actor, payload: SaveApiToken) -> 
     owner = await select_actor(finish.conn, payload.user_id)
     if not obstacle and owner is None:
         obstacle = "This account is blocked or gone."
+    if not obstacle and owner is not None and not owner.may(USE_API_TOKENS):
+        obstacle = NO_TOKENS.format(owner.name)
     if obstacle or owner is None:
         return {"outcome": "forbidden", "message": obstacle}
     problems = {"label": check_label(payload.label.strip())}

@@ -13,10 +13,10 @@ from kernel.ledger.access import ADMINISTER_JOBS
 from kernel.names import ACCESS_CONTENT
 from kernel.runtime import Runtime
 from kernel.tap.answers import Permission
+from kernel.user.token import USE_API_TOKENS
 
 ADMINISTER_USERS: Final = "administer users"
 ADMINISTER_PERMISSIONS: Final = "administer permissions"
-USE_API_TOKENS: Final = "use api tokens"
 # Who may do what begins like this could give themselves more; only administrators hand it out.
 RESTRICTED_PREFIX: Final = "administer "
 
@@ -81,8 +81,8 @@ KERNEL_PERMISSIONS: Final = (
     ),
     KnownPermission(
         USE_API_TOKENS,
-        "Make API tokens of one's own",
-        "For programs that act on one's behalf, with no more rights than oneself.",
+        "Use API tokens, and make one's own",
+        "For programs that act on one's behalf, with no more rights than oneself. Without it no token is good.",
         PEOPLE,
     ),
     KnownPermission(

@@ -19,6 +19,7 @@ PREFIX: Final = "trovato_"
 ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 # 32 bytes need 43 digits of base 62.
 DIGITS: Final = 43
+USE_API_TOKENS: Final = "use api tokens"
 TOKEN: Final = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{DIGITS}}}")
 
 
@@ -38,7 +39,7 @@ def digest_api_token(token: str) -> bytes:
 
 async def find_token_actor(rt: Runtime, token: str, request_id: str = "") -> Actor | None:
     """With no more rights than the token's scope. None for a token that is unknown or has expired, or whose user is
-    blocked."""
+    blocked or may not use tokens now. The caller has caught up with the drops of the cache."""
     if not TOKEN.fullmatch(token):
         return None
     now = clock.now()
@@ -47,7 +48,7 @@ async def find_token_actor(rt: Runtime, token: str, request_id: str = "") -> Act
     if found is None:
         return None
     actor = await load_actor(rt, found.user_id)
-    if actor.is_anonymous:
+    if actor.is_anonymous or not actor.may(USE_API_TOKENS):
         return None
     hour = now.replace(minute=0, second=0, microsecond=0)
     if found.last_used is None or found.last_used < hour:

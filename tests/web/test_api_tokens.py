@@ -3,16 +3,18 @@
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
 from kernel.batch.delete_items import DELETE_ITEMS
 from kernel.clock import now
-from kernel.context import Context
+from kernel.context import Actor, Context
 from kernel.ids import uuid7
 from kernel.jobs import SAVE_ITEM, SaveItem
 from kernel.ledger.submit import submit_job
-from kernel.ledger.wait import wait_for_job
+from kernel.ledger.wait import submit_and_wait, wait_for_job
+from kernel.person_jobs import CHANGE_PEOPLE, SAVE_API_TOKEN, ChangePeople, SaveApiToken
 from kernel.user.load import load_actor
 from kernel.user.store import list_api_tokens
 from tests.web.people_site import AdminSite, read_text
@@ -68,6 +70,25 @@ async def wait_for_use(office, name):
         if token.last_used is not None:
             return token.last_used
     pytest.fail("the use of the token was not noted")
+
+
+async def test_a_token_ends_in_another_process_with_the_right_to_use_it_also_when_no_message_came(office):
+    """Of the process that serves the request, whose connection to the bus is gone."""
+    ed = await office.find("ed")
+    token = await office.site.make_token(ed.user)
+    async with office.browser("root") as browser, office.site.client(token=token) as program:
+        assert (await program.get("/admin/content")).status_code == 200
+        await office.site.web.bus.close()
+        ledger, ctx = office.site.worker.ledger, Context(actor=Actor(office.users["root"].id))
+        taken = ChangePeople("remove_role", [ed.id], UUID(office.roles["editor"]))
+        job = await submit_and_wait(ledger, ctx, CHANGE_PEOPLE, taken, timeout_s=20)
+        assert job.result["changed"] == 1
+        assert (await program.get("/admin/content")).status_code == 401
+        # Nobody is given one that would not be good.
+        new = SaveApiToken(uuid7(), ed.id, "ab" * 32, "x", now() + timedelta(days=1), None)
+        job = await submit_and_wait(ledger, ctx, SAVE_API_TOKEN, new, timeout_s=20)
+        assert (job.result["outcome"], "ed may not use API" in job.result["message"]) == ("forbidden", True)
+        assert "ed may not use API tokens" in (await browser.get(f"{ed.path}/tokens")).text
 
 
 async def test_a_token_of_an_administrator_may_no_more_than_was_ticked_also_in_a_batch(office):

@@ -5,12 +5,68 @@ from datetime import timedelta
 
 import pytest
 
+from kernel.app.open import open_kernel
 from kernel.clock import now
 from kernel.errors import Invalid
 from kernel.user.account import create_api_token
+from kernel.user.load import PERMISSIONS_TAG
 from kernel.user.model import user_tag
-from kernel.user.store import delete_api_token, list_api_tokens
-from kernel.user.token import build_api_token, digest_api_token, find_token_actor
+from kernel.user.store import (
+    assign_role,
+    delete_api_token,
+    grant_permission,
+    insert_role,
+    list_api_tokens,
+    revoke_permission,
+    unassign_role,
+)
+from kernel.user.token import USE_API_TOKENS, build_api_token, digest_api_token, find_token_actor
+
+
+@pytest.fixture
+async def ada(ada, database):
+    """Who may use tokens."""
+    async with database.transaction() as tx:
+        await insert_role(tx.conn, "program")
+        await grant_permission(tx.conn, "program", USE_API_TOKENS)
+        await assign_role(tx.conn, ada.id, "program")
+    return ada
+
+
+async def test_whoever_may_use_no_tokens_any_more_has_none_that_is_good_in_any_process(
+    rt, config, ada, database
+):
+    limited = await create_api_token(
+        database, user_id=ada.id, label="limited", expires=None, scope=["access content"]
+    )
+    whole = await create_api_token(database, user_id=ada.id, label="whole", expires=None)
+    async with open_kernel(config, role="web", with_plugins=False) as other:
+        processes = (rt, other)
+
+        async def see():
+            return [
+                await find_token_actor(process, token) is not None
+                for process in processes
+                for token in (whole, limited)
+            ]
+
+        assert await see() == [True] * 4
+        assert "use api tokens" not in (await find_token_actor(rt, limited)).permissions
+        for take, give, whose in (
+            (revoke_permission, grant_permission, ("program", USE_API_TOKENS)),
+            (unassign_role, assign_role, (ada.id, "program")),
+        ):
+            async with database.transaction() as tx:
+                await take(tx.conn, *whose)
+            await rt.cache.drop([PERMISSIONS_TAG])
+            # As at the beginning of each request with a token.
+            await other.cache.refresh()
+            assert await see() == [False] * 4
+            async with database.transaction() as tx:
+                await give(tx.conn, *whose)
+            await rt.cache.drop([PERMISSIONS_TAG])
+            await other.cache.refresh()
+            assert await see() == [True] * 4
 
 
 async def test_a_token_stands_for_its_user_until_it_is_taken_back(rt, ada, database):

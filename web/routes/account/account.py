@@ -7,11 +7,11 @@ from quart import Blueprint, Response
 from kernel.errors import Invalid, StaleForm
 from kernel.form.render import render_form
 from kernel.form.validate import read_values, validate_form
-from kernel.people.permission import USE_API_TOKENS
 from kernel.people.store import find_person
 from kernel.person_jobs import SAVE_ACCOUNT, SaveAccount
 from kernel.user.load import load_user
 from kernel.user.timezone import find_timezone, name_no_timezone
+from kernel.user.token import USE_API_TOKENS
 from web.entry import in_session
 from web.guard import Submitted, changing_route
 from web.people_forms import build_account_form

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from quart import Blueprint, Response
 
-from kernel.people.permission import USE_API_TOKENS
+from kernel.user.token import USE_API_TOKENS
 from web.entry import in_session
 from web.guard import Submitted, changing_route
 from web.routes.admin.people import require_form
@@ -18,7 +18,9 @@ PATH: Final = "/user/tokens"
 
 def _find_place(visit: Visit) -> TokenPlace:
     actor = visit.actor
-    return TokenPlace(actor.id, actor.name, PATH, actor.may(USE_API_TOKENS), (("Account", "/user"),))
+    may_use = actor.may(USE_API_TOKENS)
+    obstacle = "" if may_use else "You may not use API tokens, so that none of yours is good."
+    return TokenPlace(actor.id, actor.name, PATH, may_use, obstacle, (("Account", "/user"),))
 
 
 @blueprint.get(PATH)

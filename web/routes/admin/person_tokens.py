@@ -6,8 +6,11 @@ from typing import Any, Final
 from quart import Blueprint, Response
 
 from kernel.errors import Forbidden
+from kernel.people.api_token import NO_TOKENS
 from kernel.people.permission import ADMINISTER_USERS
 from kernel.people.rights import ONLY_ADMINISTRATORS
+from kernel.user.store import select_actor
+from kernel.user.token import USE_API_TOKENS
 from web.guard import Submitted, changing_route
 from web.people_list import PEOPLE_PATH
 from web.routes.admin.people import require_form
@@ -29,11 +32,14 @@ def _may_give_tokens(visit: Visit, _arguments: Mapping[str, Any]) -> None:
 
 async def _find_place(visit: Visit, person_id: str) -> TokenPlace:
     person = await load_person(visit, person_id)
+    owner = await select_actor(await visit.conn(), person.id)
+    may_use = owner is not None and owner.may(USE_API_TOKENS)
     return TokenPlace(
         person.id,
         person.name,
         f"{PEOPLE_PATH}/{person.id}/tokens",
-        may_make=person.user.is_active,
+        may_make=may_use,
+        obstacle=NO_TOKENS.format(person.name) if owner is not None and not may_use else "",
         breadcrumbs=(*BREADCRUMBS, (person.name, person.path)),
         tabs=tuple(build_tabs(visit, person, "API tokens")),
     )
