@@ -141,8 +141,20 @@ def _make_account_pages(page, show, tabs):
     good = ApiToken(uuid7(), ADA.id, "Nightly import", now(), now() + timedelta(days=9), scope, now())
     rows = [{"token": good, "is_over": False}, {"token": over, "is_over": True}]
     rows.append({"token": replace(good, id=uuid7(), expires=None), "is_over": False})
-    tokens = {**page, "tabs": (), "rows": rows, "form": form, "made": "", "path": "/user/tokens"}
+    tokens = {
+        **page,
+        "tabs": (),
+        "rows": rows,
+        "form": form,
+        "made": "",
+        "path": "/user/tokens",
+        "obstacle": "",
+    }
     yield "tokens", "user/tokens.html", {**tokens, "made": "trovato_x"}
-    yield "tokens_none", "user/tokens.html", {**tokens, "rows": [], "form": "", "tabs": tabs}
+    yield (
+        "tokens_none",
+        "user/tokens.html",
+        {**tokens, "rows": [], "form": "", "tabs": tabs, "obstacle": "No."},
+    )
     account = {**page, "user": ADA.user, "roles": ["Editor in chief"], "may_use_tokens": True}
     yield "account", "user/account.html", {**account, "form": show(build_account_form("Europe/Rome"))}
