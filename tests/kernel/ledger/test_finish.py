@@ -72,6 +72,55 @@ async def test_nothing_is_kept_of_a_finish_that_fails(deaf_ledger):
         assert await conn.fetchval("SELECT count(*) FROM job") == 1
 
 
+async def test_what_comes_after_the_commit_finds_it_done_and_is_over_before_anybody_is_told(ledger):
+    heard, seen = Heard(), []
+    heard.listen(ledger.bus, "cache-drop", JOB_FINISHED)
+    told = asyncio.Event()
+    ledger.bus.subscribe(JOB_FINISHED, lambda _: told.set())
+    run = await start_run(ledger)
+
+    async def look():
+        # From elsewhere, so that only what is committed is seen.
+        seen.append((await count_effects(ledger, "a"), (await get_job(ledger, run.job.id)).status))
+        await ledger.bus.publish("cache-drop", {"by": "the act"})
+
+    async with run.finish() as finish:
+        await add_effect(finish.conn, "a")
+        finish.drop_tags("item:1")
+        finish.after_commit(look)
+        finish.after_commit(look)
+        assert seen == []
+    await told.wait()
+    assert seen == [(1, JobStatus.DONE)] * 2
+    assert heard.topics == ["cache-drop"] * 3 + [JOB_FINISHED]
+    assert [message.get("by") for _, message in heard.messages[:3]] == ["the act", "the act", None]
+
+
+async def test_nothing_comes_after_a_commit_that_did_not_happen(deaf_ledger):
+    stalled = await start_run(deaf_ledger)
+    await take_over(deaf_ledger, stalled.job.id)
+    acts = []
+
+    async def note():
+        acts.append("done")
+
+    async def finish_late():
+        async with stalled.finish() as finish:
+            finish.after_commit(note)
+
+    async def fail():
+        async with run.finish() as finish:
+            finish.after_commit(note)
+            raise ZeroDivisionError
+
+    with pytest.raises(LeaseLost):
+        await finish_late()
+    run = await start_run(deaf_ledger)
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    assert acts == []
+
+
 async def finish_with_effect(run):
     async with run.finish() as finish:
         await add_effect(finish.conn, "a")
