@@ -18,12 +18,14 @@ from quart import Response, current_app
 
 from kernel.context import Context
 from kernel.db.connect import DISCONNECTED
-from kernel.errors import TooMany
+from kernel.errors import Forbidden, TooMany, Unavailable
+from kernel.ledger.access import may_oversee
 from kernel.ledger.ledger import JOB_FINISHED, JOB_PROGRESS, Ledger
 from kernel.ledger.model import Job
 from kernel.ledger.store import find_job
 from kernel.shared.bus import CONNECTED
 from web.respond import NO_STORE
+from web.standing import stand_by
 from web.visit import Visit
 
 # What the page's own JSON shows, with `is_finished`; None when the row is gone.
@@ -62,7 +64,8 @@ class LiveStreams:
 
     Between two states pass `pause_s`, unless the second one is the last. A row is looked at after `look_s` without a
     message. A silent connection hears something every `keep_alive_s`, so that nothing on the way takes it for dead.
-    After `longest_s` the browser has to ask again, so that a right that was taken away ends with it.
+    After `longest_s` the browser has to ask again. A right that was taken away, and a session that has ended, end the
+    stream at the next look.
     """
 
     def __init__(
@@ -116,15 +119,19 @@ class LiveStreams:
 async def stream_job(visit: Visit, job: Job, describe: Describe) -> Response:
     """An answer that lasts until the job is over.
 
-    Whether the visitor may read is the caller's question, before this is called. Raises TooMany.
+    Whether the visitor may read is the caller's question, before this is called; from then on it is asked at each
+    look. Raises TooMany.
     """
     live: LiveStreams = current_app.extensions[EXTENSION]
-    db, ctx = visit.rt.db, visit.ctx
+    db, look = visit.rt.db, stand_by(visit)
 
     async def read() -> State | None:
         """Runs after the request, and gives back its connection each time."""
+        ctx = await look()
         async with db.acquire() as conn:
             current = await find_job(conn, job.id)
+        if current is not None and not may_oversee(ctx, current):
+            raise Forbidden("This job is not theirs to follow any more.")
         return None if current is None else describe(ctx, current)
 
     person = visit.ctx.session_key or str(visit.actor.id)
@@ -143,7 +150,8 @@ async def stream_job(visit: Visit, job: Job, describe: Describe) -> Response:
 async def follow_job(
     ledger: Ledger, live: LiveStreams, person: str, job_id: UUID, read: Read
 ) -> AsyncGenerator[bytes, None]:
-    """The stream itself, event by event."""
+    """The stream itself, event by event. `read` raises Forbidden for who may not follow it any more; whether they may
+    do something else, the browser is told when it asks again."""
     with live.opened(person) as news, _listening(ledger, job_id, news):
         ends = monotonic() + live.longest_s
         said = monotonic()
@@ -154,7 +162,9 @@ async def follow_job(
             looked = monotonic()
             try:
                 state = await read()
-            except DISCONNECTED:
+            except Forbidden:
+                return
+            except (*DISCONNECTED, Unavailable):
                 state = last  # it comes back, and the job goes on
             else:
                 if state is None:

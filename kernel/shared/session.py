@@ -91,6 +91,7 @@ class Sessions:
         self._prefix = shared.prefix
         self._ttl_s = ttl_s
         self._load = Script(shared, scripts.LOAD)
+        self._is_alive = Script(shared, scripts.IS_ALIVE)
         self._save = Script(shared, scripts.SAVE)
         self._replace = Script(shared, scripts.REPLACE)
         self._delete = Script(shared, scripts.DELETE)
@@ -138,6 +139,10 @@ class Sessions:
         session = _new(user_id, active_stage, data or {}, is_remembered)
         await self._write_new(session, None, client, keeps=False)
         return session
+
+    async def is_alive(self, session: Session) -> bool:
+        """Whether it has not ended; to ask does not count as a use. Raises Unavailable."""
+        return bool(await self._is_alive.run([], [self._prefix, session.key]))
 
     async def save(self, session: Session) -> None:
         """Write stage and data. Does nothing to a session that has ended meanwhile. Raises Unavailable,

@@ -55,6 +55,14 @@ return {found[1], flashes, renewed, redis.call('ZSCORE', ARGV[3], '-generation')
 """
 )
 
+# ARGV: prefix, session.
+IS_ALIVE = (
+    _KEYS
+    + """
+return redis.call('EXISTS', session_key(ARGV[2]))
+"""
+)
+
 # ARGV: prefix, session, value. Writes only what is there, so that a logout in another tab is not undone.
 SAVE = (
     _KEYS

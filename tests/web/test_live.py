@@ -2,26 +2,36 @@
 
 import asyncio
 from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager
+from datetime import timedelta
 from time import monotonic
 
 import asyncpg
+import httpx
 import pytest
 
+from kernel.clock import now
 from kernel.context import Actor, Context
-from kernel.errors import TooMany
+from kernel.errors import Forbidden, TooMany, Unavailable
 from kernel.ids import uuid7
 from kernel.jobs import SAVE_ITEM, SaveItem
 from kernel.ledger.cancel import cancel_job
 from kernel.ledger.ledger import JOB_FINISHED, JOB_PROGRESS
 from kernel.ledger.run import JobRun
 from kernel.ledger.store import find_job
+from kernel.ledger.submit import submit_job
 from kernel.shared.connection import Shared
 from kernel.shared.session import Sessions
 from kernel.user.account import create_user
+from kernel.user.load import PERMISSIONS_TAG
+from kernel.user.model import user_tag
+from kernel.user.store import grant_permission, revoke_permission
 from tests.fixtures.events import Event, read_events, read_lines
 from tests.fixtures.ledger import EDITOR, claim, set_job, submit
+from tests.web.people_site import AdminSite
+from web.app import create_asgi
 from web.job_view import describe_job
 from web.live import STREAMS_PER_PERSON, STREAMS_PER_PROCESS, LiveStreams, follow_job
+from web.visit import cookie_name
 
 
 async def start(ledger, ctx=EDITOR):
@@ -216,6 +226,90 @@ def test_streams_are_bounded_for_a_person_and_for_the_process():
         with pytest.raises(TooMany):
             live.require_room("bob")
     live.require_room("ada")
+
+
+# Who follows ----------------------------------------------------------------------------------------------------
+
+
+async def test_nothing_is_said_while_rights_cannot_be_looked_at_and_the_stream_ends_without_them(ledger):
+    run = await start(ledger)
+    read, refusals = make_read(ledger, run.job.id), []
+
+    async def read_if_allowed():
+        if refusals:
+            raise refusals[0]
+        return await read()
+
+    live = LiveStreams(look_s=0.02, keep_alive_s=0.04)
+    stream = follow_job(ledger, live, "person", run.job.id, read_if_allowed)
+    async with aclosing(stream), aclosing(read_events(read_lines(stream))) as events:
+        assert (await take(events)).name == "state"
+        refusals.append(Unavailable("Redis is away."))
+        await run.report(3, 8, "Not for everybody")
+        assert await take(events) == Event("", "still here")
+        refusals.clear()
+        while (event := await take(events)).name != "state":
+            pass
+        assert event.data["done"] == 3
+        refusals.append(Forbidden("Blocked."))
+        await run.report(4, 8, "Not for everybody")
+        assert [event.name for event in [event async for event in events] if event.name] == []
+    assert live.count == 0
+
+
+async def test_a_stream_ends_with_the_session_the_account_the_right_and_the_token(site):
+    """Each of them by itself, and those of others go on."""
+    office = await AdminSite.open(site)
+    worker, live = site.worker, LiveStreams(look_s=0.2)
+    app = create_asgi(site.web, live)
+    async with worker.db.transaction() as tx:
+        await grant_permission(tx.conn, "keeper", "administer jobs")
+    await worker.cache.drop([PERMISSIONS_TAG])
+    token = await site.make_token(office.users["ed"])
+    jobs, cookies = {}, {}
+    for name in ("ann", "mia", "ed", "root"):
+        ctx = Context(actor=Actor(office.users[name].id))
+        payload = SaveItem(uuid7(), "page", f"Draft of {name}", {})
+        later = now() + timedelta(hours=1)
+        jobs[name] = await submit_job(worker.ledger, ctx, SAVE_ITEM, payload, run_at=later)
+        cookies[name] = (await site.log_in(office.users[name])).id
+    cookies["kit"] = (await site.log_in(office.users["kit"])).id
+
+    async def follow(job_id, **headers):
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app), base_url="http://localhost", headers=headers, timeout=60
+        ) as client:
+            return (await client.get(f"/job/{job_id}/events")).text
+
+    followers = {
+        name: asyncio.create_task(follow(jobs[name], Cookie=f"{cookie_name(site.config)}={cookies[name]}"))
+        for name in ("ann", "mia", "root")
+    }
+    followers["kit"] = asyncio.create_task(
+        follow(jobs["ann"], Cookie=f"{cookie_name(site.config)}={cookies['kit']}")
+    )
+    followers["ed"] = asyncio.create_task(follow(jobs["ed"], Authorization=f"Bearer {token}"))
+    async with asyncio.timeout(30):
+        while live.count < len(followers):
+            await asyncio.sleep(0.01)
+
+    sessions = Sessions(worker.shared, 600)
+    await sessions.delete_all(office.users["ann"].id)
+    async with worker.db.transaction() as tx:
+        await tx.conn.execute("UPDATE users SET status = 0 WHERE name = 'mia'")
+        await revoke_permission(tx.conn, "keeper", "administer jobs")
+        await revoke_permission(tx.conn, "editor", "use api tokens")
+    await worker.cache.drop([PERMISSIONS_TAG, user_tag(office.users["mia"].id)])
+    for name in ("ann", "mia", "kit", "ed"):
+        async with asyncio.timeout(30):
+            told = await followers[name]
+        # It says what was so while they might follow, and ends without a word.
+        assert told.count("event:") == told.count("event: state") == 1, (name, told)
+    assert (live.count, followers["root"].done()) == (1, False)
+    # Who follows does not use the session by it, nor end it.
+    assert (await sessions.load(cookies["root"]))[0] is not None
+    live.close()
+    await followers["root"]
 
 
 # Over HTTP ----------------------------------------------------------------------------------------------------------
