@@ -17,7 +17,7 @@ from kernel.app.cron import cron
 from kernel.app.jobs import jobs
 from kernel.app.maintenance import maintenance
 from kernel.app.open import open_kernel
-from kernel.app.people import role, user
+from kernel.app.people import user
 from kernel.app.plugin_commands import check, dev, new, run_tests
 from kernel.app.plugin_replay import replay
 from kernel.app.plugins import (
@@ -33,6 +33,7 @@ from kernel.app.plugins import (
 )
 from kernel.app.prepare import build_administrator_context, build_plugins, prepare_site
 from kernel.app.processes import Processes, open_listener
+from kernel.app.roles import role
 from kernel.config import Config, read_config
 from kernel.db.migrate import pending
 from kernel.demo.seed import seed_demo

@@ -106,7 +106,7 @@ def describe_event(event: Event) -> dict[str, Any]:
         "at": event.at,
         "who": event.actor_name or ("" if event.actor_id == ANONYMOUS_ID else str(event.actor_id)[:8]),
         "action": name_action(event.action),
-        "is_bad": event.action in {"login.refused", "login.locked"},
+        "is_bad": event.action.endswith((".refused", ".locked", ".failed")),
         "subject": event.subject_label or event.subject_id,
         "subject_kind": event.subject_kind,
         "path": _find_path(event),

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from quart import Response
 
-from kernel.errors import Conflict, Forbidden, Invalid, TrovatoError, Unavailable
+from kernel.errors import Unavailable
 from kernel.job_kind import JobKind
 from kernel.ledger.model import Job, JobStatus
+from kernel.ledger.outcome import find_refusal
 from kernel.ledger.wait import submit_and_wait as ledger_submit_and_wait
 from kernel.ledger.wait import wait_for_job
 from kernel.profile import note_time
@@ -58,12 +59,7 @@ def read_result(job: Job) -> dict[str, Any]:
 
 
 def raise_refusal(result: dict[str, Any]) -> None:
-    """Turns an outcome that is not a success into the error that every door answers in its own form."""
-    errors: dict[str, TrovatoError] = {
-        "invalid": Invalid(result.get("problems", {})),
-        "conflict": Conflict(result.get("message", "Somebody else changed this first.")),
-        "forbidden": Forbidden(result.get("message", "You do not have permission to do this.")),
-    }
-    error = errors.get(result.get("outcome", ""))
+    """Raises Invalid, Conflict or Forbidden when that is what came of the job."""
+    error = find_refusal(result)
     if error is not None:
         raise error

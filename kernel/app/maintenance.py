@@ -1,24 +1,13 @@
 """The command that closes the site to visitors and opens it again, also where no worker runs."""
 
-from functools import partial
-from typing import Final
-
 import click
 
 from kernel.app.command import with_kernel
-from kernel.app.prepare import build_administrator_context
-from kernel.errors import Invalid, Unavailable
-from kernel.ledger.attempt import Attempts
-from kernel.ledger.model import JobStatus
-from kernel.ledger.submit import submit_job
-from kernel.ledger.wait import wait_for_job
+from kernel.app.own_job import do_own_job
 from kernel.maintenance.change import run_set_maintenance
 from kernel.maintenance.load import load_maintenance
 from kernel.runtime import Runtime
 from kernel.site_jobs import SET_MAINTENANCE, SetMaintenance
-
-# How long a worker may take who was faster than this command.
-WAIT_S: Final = 10.0
 
 
 @click.group()
@@ -50,12 +39,4 @@ def maintenance_status() -> None:
 
 async def _set(rt: Runtime, wanted: SetMaintenance) -> None:
     """Raises Invalid, Unavailable."""
-    ctx = await build_administrator_context(rt)
-    job_id = await submit_job(rt.ledger, ctx, SET_MAINTENANCE, wanted)
-    work = {SET_MAINTENANCE.name: (SET_MAINTENANCE, partial(run_set_maintenance, rt))}
-    await Attempts(rt.ledger, work).make(job_id)
-    job = await wait_for_job(rt.ledger, job_id, WAIT_S)
-    if job.status is not JobStatus.DONE or job.result is None:
-        raise Unavailable(f"Nothing was changed; the reason is kept with job {job_id}.")
-    if job.result["outcome"] != "done":
-        raise Invalid(job.result.get("problems", {}))
+    await do_own_job(rt, SET_MAINTENANCE, wanted, run_set_maintenance)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from kernel.app.open import open_kernel
 from kernel.config import Config
@@ -61,7 +62,7 @@ async def prepare_site(config: Config, report: Report) -> Prepared:
             report(f"Item types new or widened: {', '.join(types)}")
         for failure in (*scan.failures, *rt.plugins.failures):
             report(f"  {failure.plugin} is left out: {' '.join(failure.problems)}")
-        return Prepared(await create_login_path(rt, None))
+        return Prepared(await create_login_path(rt, (await ensure_administrator(rt.db)).id))
 
 
 def build_wanted(config: Config, report: Report, wanted: Collection[str]) -> Scan:
@@ -92,10 +93,9 @@ def _build(config: Config, report: Report, manifests: Iterable[Manifest]) -> Non
             report(f"Plugin {manifest.name}: built in {result.seconds:.1f} s")
 
 
-async def create_login_path(rt: Runtime, name: str | None) -> str:
-    """A path that logs somebody in once, until it expires; without a name, the first administrator."""
-    user = await get_user_by_name(rt, name) if name is not None else await ensure_administrator(rt.db)
-    return f"/user/login-link/{await create_login_link(rt, user.id, rt.config.login_link_ttl_s)}"
+async def create_login_path(rt: Runtime, user_id: UUID) -> str:
+    """A path that logs somebody in once, until it expires."""
+    return f"/user/login-link/{await create_login_link(rt, user_id, rt.config.login_link_ttl_s)}"
 
 
 async def build_administrator_context(rt: Runtime) -> Context:

@@ -4,6 +4,7 @@ Changes of items are not here: they are noted where items are written (kernel/it
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from kernel.audit import people
@@ -24,6 +25,8 @@ from kernel.site_jobs import SET_MAINTENANCE, SET_RATE_LIMITS, SetMaintenance, S
 
 # Outcomes of jobs that changed nothing.
 REFUSALS: Final = frozenset(("invalid", "conflict", "forbidden"))
+# Of the reason for which something was refused, in characters.
+REASON_MAX: Final = 1_000
 
 
 def _plugin(payload: ChangePlugin, result: Result) -> Sequence[Entry]:
@@ -78,6 +81,29 @@ DESCRIPTIONS: Final[Mapping[str, Describe]] = {
 
 
 def describe_job(kind: str, payload: object, result: Result) -> Sequence[Entry]:
-    """Nothing for a job that was refused, and for kinds of which the log has no business."""
+    """Nothing for kinds of which the log has no business. What was refused is told where somebody asked for more than
+    they may, or where a plugin would not be changed; what was typed wrong, or came too late, is not."""
     describe = DESCRIPTIONS.get(kind)
-    return [] if describe is None or result.get("outcome") in REFUSALS else describe(payload, result)
+    if describe is None:
+        return []
+    outcome = result.get("outcome")
+    entries = describe(payload, result)
+    if outcome not in REFUSALS:
+        return entries
+    is_told = outcome == "forbidden" or kind == CHANGE_PLUGIN.name
+    return [_fail(entry, "refused", result.get("message")) for entry in entries] if is_told else []
+
+
+def describe_failure(kind: str, payload: object, message: str) -> Sequence[Entry]:
+    """Of a job that was given up."""
+    if kind != CHANGE_PLUGIN.name:
+        return []
+    return [_fail(entry, "failed", message) for entry in DESCRIPTIONS[kind](payload, {})]
+
+
+def _fail(entry: Entry, verb: str, reason: object) -> Entry:
+    """The same as something that was not done. An account has the name that it has, not the one that was asked for."""
+    area, _, asked = entry.action.partition(".")
+    label = "" if entry.subject_kind == "account" else entry.subject_label
+    details = {"asked": asked, "reason": str(reason or "")[:REASON_MAX]}
+    return replace(entry, action=f"{area}.{verb}", subject_label=label, details=details)

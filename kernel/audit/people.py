@@ -50,12 +50,15 @@ from kernel.person_jobs import (
 )
 from kernel.site_jobs import NOTE_LOGIN_FAILURE, NoteLoginFailure
 
+# Of those for whom one job did nothing, so many are told.
+REASONS_MAX: Final = 20
+
 Result: TypeAlias = Mapping[str, Any]
 # Is given the payload and the result of the job.
 Describe: TypeAlias = Callable[[Any, Result], Sequence[Entry]]
 
 
-def _account(verb: str, user_id: UUID | None, label: str = "", **details: Any) -> list[Entry]:
+def _account(verb: str, user_id: UUID | None, label: str = "", /, **details: Any) -> list[Entry]:
     return [Entry(f"account.{verb}", "account", str(user_id or ""), label, details)]
 
 
@@ -91,10 +94,14 @@ def _own_account(payload: SaveAccount, _result: Result) -> Sequence[Entry]:
 
 
 def _people(payload: ChangePeople, result: Result) -> Sequence[Entry]:
+    """Also of those who were left alone, and why."""
     details = {"role": result.get("role") or str(payload.role_id)} if payload.role_id is not None else {}
-    return [
-        Entry(f"account.{payload.change}", "account", user_id, details=details) for user_id in result["ids"]
-    ]
+    changed = result.get("ids", map(str, payload.user_ids))
+    entries = [Entry(f"account.{payload.change}", "account", user_id, details=details) for user_id in changed]
+    if reasons := list(result.get("refused", ()))[:REASONS_MAX]:
+        told = {"asked": payload.change, "reasons": reasons}
+        entries.append(Entry("account.refused", "account", details=told))
+    return entries
 
 
 def _role(payload: ChangeRole, _result: Result) -> Sequence[Entry]:
@@ -142,7 +149,7 @@ def _factor_off(payload: DisableSecondFactor, _result: Result) -> Sequence[Entry
 
 
 def _factor_reset(payload: ResetSecondFactor, result: Result) -> Sequence[Entry]:
-    return _account("second_factor_reset", payload.user_id) if result.get("was_on") else []
+    return _account("second_factor_reset", payload.user_id) if result.get("was_on", True) else []
 
 
 def _login_link(payload: NoteLoginLink, _result: Result) -> Sequence[Entry]:

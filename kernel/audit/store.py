@@ -8,20 +8,21 @@ from typing import Final
 from kernel.audit.model import ID_MAX, LABEL_MAX, Entry, Event, Origin, Place, Wanted
 from kernel.db.pool import Connection
 from kernel.ids import uuid7
+from kernel.names import OPERATOR_ID, OPERATOR_NAME
 
 COLUMNS: Final = ", ".join(field.name for field in fields(Event))
 
 
 async def insert_events(conn: Connection, origin: Origin, entries: Sequence[Entry]) -> None:
     """In the transaction of the change that they tell of. An account or a role without a label gets its name as it is
-    now."""
+    now; so does who did it, but for a command, which has no account. One statement, whatever the number of entries."""
     if not entries:
         return
     await conn.execute(
         """
         INSERT INTO audit_event (id, actor_id, actor_name, action, subject_kind, subject_id, subject_label, details,
                                  request_id, client_address, job_id)
-        SELECT id, $1, coalesce((SELECT name FROM users WHERE users.id = $1), ''), action, subject_kind, subject_id,
+        SELECT id, $1, coalesce((SELECT name FROM users WHERE users.id = $1), $11), action, subject_kind, subject_id,
             CASE WHEN subject_label <> '' THEN subject_label ELSE coalesce(CASE subject_kind
                 WHEN 'account' THEN (SELECT name FROM users WHERE users.id = nullif(subject_id, '')::uuid)
                 WHEN 'role' THEN (SELECT name FROM role WHERE role.id = nullif(subject_id, '')::uuid)
@@ -40,6 +41,7 @@ async def insert_events(conn: Connection, origin: Origin, entries: Sequence[Entr
         [entry.subject_id[:ID_MAX] for entry in entries],
         [entry.subject_label[:LABEL_MAX] for entry in entries],
         [dict(entry.details) for entry in entries],
+        OPERATOR_NAME if origin.actor_id == OPERATOR_ID else "",
     )
 
 

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from structlog.contextvars import bound_contextvars
 
+from kernel.audit.kinds import describe_failure
+from kernel.audit.store import insert_events
 from kernel.db.connect import DISCONNECTED
 from kernel.db.pool import Connection
 from kernel.errors import BadInput, LeaseLost
@@ -22,7 +24,7 @@ from kernel.ledger.limit_store import claim_limited
 from kernel.ledger.model import Job, JobStatus
 from kernel.ledger.outlast import outlast_restart
 from kernel.ledger.payload import decode_payload
-from kernel.ledger.run import JobRun
+from kernel.ledger.run import JobRun, build_origin
 from kernel.ledger.store import claim_job, hand_back, mark_cancelled, mark_failed
 from kernel.log import get_logger
 from kernel.profile import Profile, begin_profile
@@ -135,6 +137,7 @@ class _Attempt:
         self._job = job
         self._kind = kind
         self._profile = profile
+        self._payload: Any = None
         self._work: asyncio.Task[None] | None = None
         self._stopped: StopReason | None = None
 
@@ -149,6 +152,7 @@ class _Attempt:
         except BadInput as error:
             await self._record(self._record_failure(error, self._job.failures + 1))
             return
+        self._payload = run.payload
         try:
             raised = await self._do(work, run)
         finally:
@@ -227,7 +231,7 @@ class _Attempt:
         status = choose_status(error, failures, self._kind)
         retry_in_s = compute_backoff_s(failures, SystemRandom())
         described = describe_error(error, job)
-        over = not await self._change(lambda conn: mark_failed(conn, job, status, described, retry_in_s))
+        over = not await self._change(lambda conn: self._mark_failed(conn, status, described, retry_in_s))
         self.outcome = "lost" if over else "retried" if status is JobStatus.QUEUED else status.value
         if over:
             log.warning("attempt failed and was over already", **describe_for_log(error))
@@ -236,6 +240,21 @@ class _Attempt:
         else:
             log.error("job failed for good", status=status.value, **describe_for_log(error))
             await self._ledger.tell_waiter(job.id, status)
+
+    async def _mark_failed(
+        self, conn: Connection, status: JobStatus, described: dict[str, Any], retry_in_s: float
+    ) -> bool:
+        """With what the audit log is told when the job is given up."""
+        job, entries = self._job, []
+        if status is not JobStatus.QUEUED and self._payload is not None:
+            entries = [*describe_failure(job.kind, self._payload, described["message"])]
+        if not entries:
+            return await mark_failed(conn, job, status, described, retry_in_s)
+        async with conn.transaction():
+            is_ours = await mark_failed(conn, job, status, described, retry_in_s)
+            if is_ours:
+                await insert_events(conn, build_origin(job), entries)
+        return is_ours
 
     async def _record_end(self) -> None:
         if await self._change(lambda conn: mark_cancelled(conn, self._job)):

@@ -37,6 +37,10 @@ from kernel.shared.bus import encode_message
 log = get_logger(__name__)
 
 
+def build_origin(job: Job) -> Origin:
+    return Origin(job.actor_id, job.request_id, job.client_address, job.id)
+
+
 @dataclass(slots=True)
 class Effects:
     """An open transaction under the fence. What is asked for here happens with the effect, or not at all."""
@@ -112,11 +116,6 @@ class JobRun:
         self._is_inside = False
 
     @property
-    def _origin(self) -> Origin:
-        job = self.job
-        return Origin(job.actor_id, job.request_id, job.client_address, job.id)
-
-    @property
     def cursor(self) -> Any:
         return self._marks.cursor
 
@@ -151,7 +150,7 @@ class JobRun:
                 step.drop_tags(*self.writes.tags)
                 yield step
                 await insert_follow_ups(tx.conn, self.job, step.follow_ups)
-                await insert_events(tx.conn, self._origin, step.entries)
+                await insert_events(tx.conn, build_origin(self.job), step.entries)
                 marks = StepMarks(step.cursor, step.done, step.total, step.note)
                 await mark_step(
                     tx.conn, self.job, self._ledger.config.lease_s, marks, list(step.tags) or None
@@ -189,7 +188,7 @@ class JobRun:
                 yield finish
                 await insert_follow_ups(tx.conn, self.job, finish.follow_ups)
                 entries = [*finish.entries, *describe_job(self.job.kind, self.payload, finish.result)]
-                await insert_events(tx.conn, self._origin, entries)
+                await insert_events(tx.conn, build_origin(self.job), entries)
                 await mark_done(tx.conn, self.job, finish.result, list(finish.tags) or None)
             self.is_done = True
         await self._spread_news(finish)

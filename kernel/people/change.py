@@ -6,7 +6,6 @@ from uuid import UUID
 
 from kernel.context import Actor
 from kernel.db.pool import Connection
-from kernel.errors import Conflict
 from kernel.ledger.run import Finish, JobRun
 from kernel.people.model import Person
 from kernel.people.rights import find_obstacle, find_role_obstacle
@@ -24,7 +23,7 @@ from kernel.person_jobs import ChangePeople, PeopleChange
 from kernel.runtime import Runtime
 from kernel.user.load import PERMISSIONS_TAG, load_again
 from kernel.user.model import user_tag
-from kernel.user.ways_in import end_ways_in, end_ways_in_again, end_ways_in_with
+from kernel.user.ways_in import end_ways_in_with
 
 OF_ROLES: Final[frozenset[PeopleChange]] = frozenset({"add_role", "remove_role"})
 NO_ROLE: Final = "There is no such role to give or take."
@@ -58,31 +57,14 @@ async def run_change_people(rt: Runtime, run: JobRun) -> None:
         }
 
 
-async def set_blocked(rt: Runtime, user_id: UUID, *, is_blocked: bool) -> None:
-    """For whoever runs the site. Raises Conflict when nobody would be left to administer it."""
-    async with rt.db.transaction() as tx:
-        await lock_people(tx.conn)
-        people = await select_people(tx.conn, [user_id])
-        chosen, refused = await choose(None, people, "block" if is_blocked else "unblock", tx.conn)
-        if refused:
-            raise Conflict(refused[0])
-        await set_active(tx.conn, [person.id for person in chosen], is_active=not is_blocked)
-        if is_blocked:
-            await end_ways_in(rt, [user_id])
-    if is_blocked:
-        await end_ways_in_again(rt, [user_id])
-    await rt.cache.drop([user_tag(user_id), PERMISSIONS_TAG])
-
-
 async def choose(
-    actor: Actor | None, people: Sequence[Person], change: PeopleChange, conn: Connection
+    actor: Actor, people: Sequence[Person], change: PeopleChange, conn: Connection
 ) -> tuple[list[Person], list[str]]:
-    """Those whom it can be done to, and a sentence for each of the others. Without an actor it is whoever runs the
-    site, who may do everything but leave it without an administrator. `conn` has people locked."""
+    """Those whom it can be done to, and a sentence for each of the others. `conn` has people locked."""
     chosen, refused = [], []
     for person in people:
-        obstacle = find_obstacle(actor, person) if actor is not None else ""
-        if not obstacle and change == "block" and actor is not None and person.id == actor.id:
+        obstacle = find_obstacle(actor, person)
+        if not obstacle and change == "block" and person.id == actor.id:
             obstacle = "You cannot block yourself."
         if obstacle:
             refused.append(obstacle)

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from kernel import clock
 from kernel.context import Actor
-from kernel.errors import Invalid
 from kernel.ledger.run import Finish, JobRun
 from kernel.names import PAGES_TAG
 from kernel.people.model import Person
@@ -29,12 +28,10 @@ from kernel.user.entry.notices import ADDRESS_CHANGED, PASSWORD_CHANGED, tell_pe
 from kernel.user.load import PERMISSIONS_TAG, load_again
 from kernel.user.model import user_tag
 from kernel.user.name import check_new_name, normalise_name
-from kernel.user.password import check_password, hash_password
 from kernel.user.proof.reset import close_other_ways_in
 from kernel.user.proof.store import delete_links
 from kernel.user.store import find_user_by_name, update_pass_hash
 from kernel.user.timezone import is_timezone
-from kernel.user.ways_in import end_ways_in, end_ways_in_again
 
 LAST_ADMINISTRATOR = (
     "This is the last administrator who can log in. Make somebody else an administrator first."
@@ -92,20 +89,6 @@ async def run_save_account(_rt: Runtime, run: JobRun) -> None:
             await update_timezone(finish.conn, payload.user_id, payload.timezone)
             finish.drop_tags(user_tag(payload.user_id))
             finish.result = {"outcome": "saved", "path": "/user"}
-
-
-async def set_new_password(rt: Runtime, user_id: UUID, password: str) -> None:
-    """For whoever runs the site. Raises Invalid."""
-    problem = check_password(password)
-    if problem:
-        raise Invalid({"password": problem})
-    pass_hash = await hash_password(password)
-    async with rt.db.transaction() as tx:
-        await update_pass_hash(tx.conn, user_id, pass_hash)
-        await delete_links(tx.conn, user_id, ["reset", "address"])
-        await end_ways_in(rt, [user_id])
-    await end_ways_in_again(rt, [user_id])
-    await rt.cache.drop([user_tag(user_id)])
 
 
 async def _find_refusal(

@@ -4,8 +4,13 @@ import re
 import unicodedata
 from typing import Final
 
+from kernel.names import OPERATOR_NAME
+
 # In characters.
 NAME_MAX: Final = 60
+
+# Where no account did something, this is said instead of a name.
+KEPT: Final = frozenset({OPERATOR_NAME, "the site", "nobody logged in"})
 
 # Everything that shows as nothing or as another kind of space: controls, formats such as zero-width joiners
 # and bidirectional marks, separators, surrogates, private and unassigned characters, and the fillers that are
@@ -45,6 +50,8 @@ def check_new_name(name: str) -> str:
     problem = check_name(name)
     if problem:
         return problem
+    if name.casefold() in KEPT:
+        return "This username is kept for what no account does. Choose another one."
     scripts = {unicodedata.name(letter, "").split(" ", 1)[0] for letter in name if letter.isalpha()}
     mixed = sorted(script.capitalize() for script in scripts & LOOKALIKES)
     if len(mixed) > 1:

@@ -139,12 +139,6 @@ async def take_code(
     return bool(is_first)
 
 
-async def reset_second_factor(rt: Runtime, user_id: UUID) -> bool:
-    """For operators; False when there was none."""
-    async with rt.db.transaction() as tx:
-        return await delete_second_factor(tx.conn, user_id)
-
-
 async def run_enable_second_factor(rt: Runtime, run: JobRun) -> None:
     """The work of an `enable_second_factor` job. What waits is taken away only when it was this person's to use."""
     payload: EnableSecondFactor = run.payload

@@ -20,5 +20,6 @@ async def test_the_site_is_closed_and_opened(trovato, run_worker_here):
     async with run_worker_here() as rt:
         assert not (await load_maintenance(rt)).is_on
         async with rt.db.acquire() as conn:
-            told = await conn.fetch("SELECT action FROM audit_event ORDER BY at")
+            told = await conn.fetch("SELECT action, actor_name FROM audit_event ORDER BY at")
     assert [row["action"] for row in told] == ["setting.maintenance_on", "setting.maintenance_off"]
+    assert {row["actor_name"] for row in told} == {"the command line"}

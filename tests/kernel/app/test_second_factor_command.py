@@ -16,6 +16,8 @@ async def test_an_operator_lets_somebody_in_who_has_lost_everything(trovato, dat
     assert (done.status, done.out) == (0, "The password alone is asked for now.\n"), done.err
     async with database.acquire() as conn:
         assert await find_second_factor(conn, ada.id) is None
+        (told,) = await conn.fetch("SELECT action, actor_name, subject_label FROM audit_event")
+    assert tuple(told) == ("account.second_factor_reset", "the command line", "Ada")
     unknown = await trovato("user", "reset-second-factor", "bob")
     assert unknown.status == 1
     assert "bob" in unknown.err

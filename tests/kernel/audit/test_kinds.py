@@ -22,6 +22,7 @@ EXCUSED = {
     "run_cron": "cron has a history of its own",
     "note_plugin_failures": "failures have a list of their own",
     "note_token_use": "a time, once an hour",
+    "note_code_use": "a time, with each login that has its own entry",
     "send_mail": "mail has a log of its own",
     "mail_password_reset": "nothing changes before the link is followed, and then it is a password",
     "change_mail": "noted where it is asked for by somebody with an account",
@@ -58,4 +59,7 @@ def test_what_is_told_is_json_and_holds_no_secret(data):
             # Shorter texts are found by chance.
             assert not isinstance(secret, str) or len(secret) < 6 or secret not in told
     for outcome in REFUSALS:
-        assert describe_job(kind, payload, {"outcome": outcome}) == []
+        refused = describe_job(kind, payload, {"outcome": outcome, "message": "No."})
+        is_told = outcome == "forbidden" or kind == "change_plugin"
+        assert {entry.action.partition(".")[2] for entry in refused} <= ({"refused"} if is_told else set())
+        assert all(entry.details == {"asked": entry.details["asked"], "reason": "No."} for entry in refused)

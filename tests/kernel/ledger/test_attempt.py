@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from kernel.errors import Conflict, LeaseLost, NotFound, PluginError, Unavailable
 from kernel.ids import uuid7
 from kernel.job_kind import JobKind
-from kernel.jobs import INDEX_ITEM, SET_PASSWORD, IndexItem, SetPassword
+from kernel.jobs import CHANGE_PLUGIN, INDEX_ITEM, SET_PASSWORD, ChangePlugin, IndexItem, SetPassword
 from kernel.ledger.attempt import Attempts
 from kernel.ledger.cancel import cancel_job
 from kernel.ledger.ledger import JOB_FINISHED
@@ -353,3 +353,21 @@ async def test_the_payload_reaches_neither_the_log_nor_the_error(deaf_ledger):
     assert failure["error"].startswith("DataError")
     assert secret not in str(logs)
     assert secret not in str(job.error)
+
+
+async def test_the_audit_log_is_told_in_the_transaction_that_ends_the_job(deaf_ledger):
+    """Of a change that was made as of one that was given up; one that is tried again is not told."""
+    payload = ChangePlugin("enable", "blog")
+    for work in (finish_at_once, raising(NotFound("It is gone.")), raising(Unavailable("Not now."))):
+        await make(deaf_ledger, work, CHANGE_PLUGIN, payload=payload)
+    async with deaf_ledger.db.acquire() as conn:
+        told = await conn.fetch(
+            """
+            SELECT action, subject_label, details ->> 'reason' AS reason, event.xmin = job.xmin AS is_one
+            FROM audit_event event JOIN job ON job.id = event.job_id ORDER BY at
+            """
+        )
+    assert [tuple(row) for row in told] == [
+        ("plugin.enable", "blog", None, True),
+        ("plugin.failed", "blog", "It is gone.", True),
+    ]

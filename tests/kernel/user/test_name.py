@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.user.name import NAME_MAX, check_name, normalise_name
+from kernel.user.name import NAME_MAX, check_name, check_new_name, normalise_name
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,8 @@ def test_any_text_has_one_spelling_or_a_complaint(typed):
     if not check_name(name):
         assert 1 <= len(name) <= NAME_MAX
         name.encode()
+
+
+def test_no_account_is_called_what_stands_where_none_is():
+    assert "is kept for" in check_new_name(normalise_name("The  Command Line"))
+    assert check_new_name("The commander") == ""
