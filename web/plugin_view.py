@@ -42,12 +42,30 @@ def describe_plugin(plugins: PluginSet, line: PluginLine, usage: Iterable[TapUsa
     }
 
 
-def describe_settings(variables: Mapping[str, str]) -> list[dict[str, Any]]:
-    """A secret is never shown again, only that there is one."""
-    return [
-        {"name": name, "value": "" if sounds_secret(name) else value, "is_secret": sounds_secret(name)}
+def describe_settings(
+    plugin: str,
+    variables: Mapping[str, str],
+    submitted: Submitted | None = None,
+    problems: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """`rows` are what is set, `new` is what is to be set too, each as it was typed, and `problem` what is wrong with all
+    of it. A secret is never shown again, only that there is one."""
+    sent, wrong = submitted or {}, dict(problems or {})
+    rows = [
+        {
+            "name": name,
+            "value": "" if sounds_secret(name) else _last(sent, f"{_VALUE}{name}", value),
+            "is_secret": sounds_secret(name),
+            "problem": wrong.pop(name, ""),
+        }
         for name, value in variables.items()
     ]
+    name = _last(sent, "name")
+    full = _full_name(plugin, name.strip())
+    value = "" if sounds_secret(full) else _last(sent, "value")
+    new = {"name": name, "value": value, "problem": wrong.pop(full, "")}
+    first = next((row["name"] for row in rows if row["problem"]), "")
+    return {"rows": rows, "new": new, "first": first, "problem": " ".join(wrong.values())}
 
 
 def read_settings(plugin: str, submitted: Submitted) -> dict[str, str | None]:
@@ -59,6 +77,15 @@ def read_settings(plugin: str, submitted: Submitted) -> dict[str, str | None]:
             values[name] = found[-1] or None
     new = (submitted.get("name") or [""])[-1].strip()
     if new:
-        full = new if new.startswith(f"{plugin}_") else f"{plugin}_{new}"
-        values[full] = (submitted.get("value") or [""])[-1]
+        values[_full_name(plugin, new)] = (submitted.get("value") or [""])[-1]
     return values
+
+
+def _full_name(plugin: str, name: str) -> str:
+    return name if name.startswith(f"{plugin}_") else f"{plugin}_{name}"
+
+
+def _last(submitted: Submitted, name: str, otherwise: str = "") -> str:
+    """Made fit to be shown."""
+    text = (submitted.get(name) or [otherwise])[-1]
+    return text.replace("\x00", "\ufffd").encode(errors="replace").decode()

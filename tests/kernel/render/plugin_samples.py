@@ -60,7 +60,12 @@ def make_plugin_pages(common):
     nothing = describe_plugin(PluginSet(), offered, [])
     shown |= {"rows": ["vote (12 rows)"], "unsettled": ["table 'vote' gets the unique index over item_id"]}
     nothing |= {"rows": [], "unsettled": []}
-    settings = describe_settings({"votes_title": "Stars", "votes_secret": "s3cret"})
+    settings = describe_settings("votes", {"votes_title": "Stars", "votes_secret": "s3cret"})
+    wrong = {"votes_title": "Too long.", "votes_x": "A name has a-z.", "": "Too many."}
+    refused = describe_settings(
+        "votes", {"votes_title": "Stars"}, {"value:votes_title": ["S<"], "name": ["x"], "value": ["y"]}, wrong
+    )
+    none = describe_settings("votes", {})
     both = {"installed": [line, broken], "offered": [offered]}
     listed = common("Plugins", path="/admin/plugins")
     yield "plugins", "admin/plugins.html", {**listed, **both}
@@ -70,13 +75,15 @@ def make_plugin_pages(common):
         "admin/plugin.html",
         {**page, **shown, "line": line, "approved": "0", "failures": [failure], "settings": settings},
     )
+    faulty = {**page, **shown, "line": line, "approved": "0", "failures": [], "settings": refused}
+    yield "plugin_settings_refused", "admin/plugin.html", faulty
     yield (
         "plugin_offered",
         "admin/plugin.html",
-        {**page, **nothing, "line": offered, "approved": "0", "failures": [], "settings": []},
+        {**page, **nothing, "line": offered, "approved": "0", "failures": [], "settings": none},
     )
     yield (
         "plugin_broken",
         "admin/plugin.html",
-        {**page, **nothing, "line": broken, "approved": "", "failures": [], "settings": []},
+        {**page, **nothing, "line": broken, "approved": "", "failures": [], "settings": none},
     )

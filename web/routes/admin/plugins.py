@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Final, cast
 
 from quart import Blueprint, Response, request
 
-from kernel.errors import BadInput, ConfigError, Conflict, NotFound, PluginError, Unavailable
+from kernel.errors import BadInput, ConfigError, Conflict, Invalid, NotFound, PluginError, Unavailable
 from kernel.jobs import (
     CHANGE_PLUGIN,
     SET_PLUGIN_SETTINGS,
@@ -75,6 +75,16 @@ async def show_plugins() -> Response:
 async def show_plugin(name: str) -> Response:
     visit = current_visit()
     visit.require(ADMINISTER_PLUGINS)
+    return await _show_plugin(visit, name)
+
+
+async def _show_plugin(
+    visit: Visit,
+    name: str,
+    submitted: Submitted | None = None,
+    problems: Mapping[str, str] | None = None,
+) -> Response:
+    """With the settings as they were typed, and what is wrong with them."""
     line = await _get_line(visit, name)
     await visit.need_session()
     offer = await _find_offer(visit, name) if line.state == "offered" or line.offered else None
@@ -84,10 +94,13 @@ async def show_plugin(name: str) -> Response:
     return await show_page(
         "admin/plugin.html",
         title=name,
+        status=Invalid.status if problems else 200,
         breadcrumbs=[("Plugins", PATH)],
         line=line,
         approved=_digest(offer) if offer is not None else "",
-        settings=describe_settings(await select_variables(await visit.conn(), name)),
+        settings=describe_settings(
+            name, await select_variables(await visit.conn(), name), submitted, problems
+        ),
         failures=await list_failures(await visit.conn(), name, FAILURES_SHOWN),
         rows=await list_kept_rows(visit.rt, name),
         unsettled=await list_unsettled(visit.rt, line),
@@ -132,10 +145,10 @@ async def set_settings(
     if document is not None:
         raise_refusal(result)
         return answer_json({"message": "The settings are saved."})
-    problems = result.get("problems", {})
-    text = " ".join(problems.values()) or str(result.get("message") or "The settings are saved.")
-    kind = "success" if result["outcome"] == "done" else "error"
-    return await _go_back(visit, kind, text, f"{PATH}/{name}")
+    if result["outcome"] == "invalid":
+        return await _show_plugin(visit, name, submitted, result["problems"])
+    raise_refusal(result)
+    return await _go_back(visit, "success", "The settings are saved.", f"{PATH}/{name}")
 
 
 @changing_route(blueprint, UPLOAD_PATH, form_id=UPLOAD_FORM, access=_may_administer)
