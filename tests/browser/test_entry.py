@@ -1,6 +1,7 @@
 """A person turns on a second factor and logs in with it, by keyboard alone, and ends a session elsewhere."""
 
 import re
+from datetime import timedelta
 
 import pyotp
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from kernel.clock import now
 from kernel.shared.connection import Shared
 from kernel.shared.session import Client, Sessions
+from tests.browser.test_accessibility import list_faults
 
 pytestmark = pytest.mark.browser
 PASSWORD = "correct horse battery"
@@ -42,14 +44,24 @@ async def test_logging_in_with_a_second_factor_by_keyboard(run_site, person, bro
         assert await page.get_by_text("Safari on iPhone", exact=True).count() == 0
 
         await page.goto("/user/second-factor")
-        secret = (await page.inner_text(".factor__secret")).replace(" ", "")
-        assert await page.get_by_role("img", name="QR code").is_visible()
         await page.get_by_label("Current password").focus()
         await keys.type(PASSWORD)
-        await keys.press("Tab")
+        await keys.press("Enter")
+        secret = (await page.inner_text(".factor__secret")).replace(" ", "")
+        assert await page.get_by_role("img", name="QR code").is_visible()
+        assert not await list_faults(page, "/user/second-factor")
+        await page.get_by_label("Code from the app").focus()
         await keys.type(pyotp.TOTP(secret).now())
         await keys.press("Enter")
         await page.get_by_text("The second factor is on").wait_for()
+        assert not await list_faults(page, "/user/second-factor/recovery-codes")
+        await page.get_by_label("Current password").focus()
+        await keys.type(PASSWORD)
+        await keys.press("Tab")
+        # That of a clock which is ahead: the one of now was used.
+        await keys.type(pyotp.TOTP(secret).at(now() + timedelta(seconds=30)))
+        await keys.press("Enter")
+        await page.get_by_text("The codes of before are good for nothing").wait_for()
         recovery = await page.inner_text(".factor__codes li:first-child code")
 
         await context.clear_cookies(name="trovato")
