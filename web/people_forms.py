@@ -9,6 +9,7 @@ from kernel.form.model import Condition, Element, Form, Option
 from kernel.form.password import ask_own_password
 from kernel.mail.address import ADDRESS_MAX
 from kernel.people.model import AssignedRole, CountedRole, Person
+from kernel.people.rights import list_offered_roles
 from kernel.user.account import LABEL_MAX
 from kernel.user.name import NAME_MAX
 from kernel.user.password import PASSWORD_MAX, PASSWORD_MIN
@@ -63,7 +64,7 @@ def build_person_form(actor: Actor, person: Person | None, roles: Sequence[Assig
 
 
 def _build_access(actor: Actor, person: Person | None, roles: Sequence[AssignedRole]) -> tuple[Element, ...]:
-    offered = [role for role in roles if actor.is_admin or not role.is_restricted]
+    offered = list_offered_roles(actor, person, roles)
     had = person.role_ids if person is not None else frozenset()
     access = [
         Element(

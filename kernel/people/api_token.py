@@ -19,7 +19,7 @@ TOKENS_MAX: Final = 50
 DAYS_MAX: Final = 366
 NOT_YOURS: Final = "You may not change the tokens of this person."
 NO_TOKENS: Final = (
-    f"{{}} may not use API tokens, so that none would be good. Give them a role with “{USE_API_TOKENS}” first."
+    "{} may not use API tokens, so that none is good. A role with the permission “use api tokens” lets them."
 )
 
 

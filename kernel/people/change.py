@@ -86,7 +86,10 @@ async def _find_refusal(finish: Finish, actor: Actor, payload: ChangePeople) -> 
     role = next(
         (role for role in await list_assignable_roles(finish.conn) if role.id == payload.role_id), None
     )
-    return find_role_obstacle(actor, [role]) if role is not None else NO_ROLE
+    if role is None:
+        return NO_ROLE
+    is_given = payload.change == "add_role"
+    return find_role_obstacle(actor, given=[role] if is_given else [], taken=[] if is_given else [role])
 
 
 async def _name_role(finish: Finish, payload: ChangePeople) -> str | None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import orjson
 
+from kernel.people.permission import is_restricted
 from kernel.user.model import User
 
 Sort = Literal["name", "created", "access"]
@@ -15,11 +16,16 @@ SORTS: Final[tuple[Sort, ...]] = ("name", "created", "access")
 
 @dataclass(frozen=True, slots=True)
 class AssignedRole:
-    """A role that somebody was given; `is_restricted` says that it may do what only administrators hand out."""
+    """A role that somebody was given, or can be."""
 
     id: UUID
     name: str
-    is_restricted: bool
+    permissions: frozenset[str]
+
+    @property
+    def is_restricted(self) -> bool:
+        """It may do what only administrators hand out."""
+        return any(map(is_restricted, self.permissions))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ ONLY_ADMINISTRATORS: Final = "Only an administrator may do that."
 def find_obstacle(actor: Actor, person: Person) -> str:
     """Why the actor may not change this account, as a sentence; "" when they may.
 
-    Whoever may change an account can set its password, and so do what its person may.
+    What of it lets somebody in is another question: `find_opening_obstacle`.
     """
     if not actor.may(ADMINISTER_USERS):
         return NOT_PEOPLE
@@ -29,16 +29,54 @@ def find_obstacle(actor: Actor, person: Person) -> str:
     return ""
 
 
-def find_role_obstacle(actor: Actor, roles: Iterable[AssignedRole]) -> str:
+def find_opening_obstacle(actor: Actor, person: Person) -> str:
+    """Why the actor may not set what opens this account, or get a link into it; "" when they may. Whoever could would
+    do there what they may not do themselves."""
+    obstacle = find_obstacle(actor, person)
+    if obstacle or actor.is_admin or person.id == actor.id:
+        return obstacle
+    for role in person.roles:
+        if role.permissions - actor.permissions:
+            return (
+                f"{person.name} has the role “{role.name}”, which may do what you may not. Only an administrator"
+                " sets what opens this account."
+            )
+    return ""
+
+
+def find_role_obstacle(
+    actor: Actor, *, given: Iterable[AssignedRole] = (), taken: Iterable[AssignedRole] = ()
+) -> str:
     """Why the actor may not give or take one of these roles; "" when they may."""
     if actor.is_admin:
         return ""
-    for role in roles:
+    gifts = list(given)
+    for role in (*gifts, *taken):
         if role.is_restricted:
             return (
                 f"The role “{role.name}” may administer something. Only an administrator gives or takes it."
             )
+    for role in gifts:
+        beyond = sorted(role.permissions - actor.permissions)
+        if beyond:
+            return (
+                f"The role “{role.name}” may do what you may not: {', '.join(beyond[:3])}."
+                " Only an administrator gives it."
+            )
     return ""
+
+
+def list_offered_roles(
+    actor: Actor, person: Person | None, roles: Iterable[AssignedRole]
+) -> list[AssignedRole]:
+    """Those that the actor may give, and those that they may take from somebody who has them."""
+    had = person.role_ids if person is not None else frozenset()
+    return [
+        role
+        for role in roles
+        if not find_role_obstacle(actor, given=[role])
+        or (role.id in had and not find_role_obstacle(actor, taken=[role]))
+    ]
 
 
 def find_grant_obstacle(actor: Actor, restricted: Iterable[str]) -> str:

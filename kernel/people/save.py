@@ -9,7 +9,13 @@ from kernel.ledger.run import Finish, JobRun
 from kernel.names import PAGES_TAG
 from kernel.people.model import Person
 from kernel.people.permission import ADMINISTER_USERS
-from kernel.people.rights import NOT_PEOPLE, ONLY_ADMINISTRATORS, find_obstacle, find_role_obstacle
+from kernel.people.rights import (
+    NOT_PEOPLE,
+    ONLY_ADMINISTRATORS,
+    find_obstacle,
+    find_opening_obstacle,
+    find_role_obstacle,
+)
 from kernel.people.store import (
     find_mail_owner,
     find_person,
@@ -116,9 +122,12 @@ async def _find_obstacle(finish: Finish, actor: Actor, person: Person | None, pa
     if obstacle:
         return obstacle
     had = person.role_ids if person is not None else frozenset[UUID]()
-    differing = had ^ frozenset(payload.role_ids)
+    wanted = frozenset(payload.role_ids)
+    roles = await list_assignable_roles(finish.conn)
     return find_role_obstacle(
-        actor, [r for r in await list_assignable_roles(finish.conn) if r.id in differing]
+        actor,
+        given=[role for role in roles if role.id in wanted - had],
+        taken=[role for role in roles if role.id in had - wanted],
     )
 
 
@@ -132,8 +141,15 @@ async def _check(finish: Finish, actor: Actor, person: Person | None, payload: S
     if not frozenset(payload.role_ids) <= {role.id for role in await list_assignable_roles(finish.conn)}:
         problems["roles"] = "One of these roles is gone. Choose from those that are there."
     if person is not None:
-        problems |= await _check_loss(finish, actor, person, payload)
+        problems |= _check_opening(actor, person, payload) | await _check_loss(finish, actor, person, payload)
     return problems
+
+
+def _check_opening(actor: Actor, person: Person, payload: SavePerson) -> dict[str, str]:
+    """A password opens the account, and so does a letter to its address."""
+    changed = {"password": payload.pass_hash is not None, "mail": payload.mail != person.user.mail}
+    obstacle = find_opening_obstacle(actor, person)
+    return {name: obstacle for name, is_changed in changed.items() if is_changed and obstacle}
 
 
 async def _check_loss(finish: Finish, actor: Actor, person: Person, payload: SavePerson) -> dict[str, str]:

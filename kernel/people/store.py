@@ -12,20 +12,18 @@ from uuid import UUID
 from kernel.db.pool import Connection, Record
 from kernel.names import ANONYMOUS_ID, ANONYMOUS_ROLE, AUTHENTICATED_ROLE
 from kernel.people.model import AssignedRole, CountedRole, PeopleFilter, PeoplePage, Person, Sort
-from kernel.people.permission import RESTRICTED_PREFIX
 from kernel.user.store import lock_administrator, read_user
 
 # So far people are counted for a page.
 COUNTED_TO: Final = 10_000
 
-_ROLES: Final = f"""
+_ROLES: Final = """
     array(
-        SELECT jsonb_build_object('id', r.id, 'name', r.name, 'is_restricted', EXISTS (
-            SELECT FROM role_permission p
-            WHERE p.role_id = r.id AND starts_with(p.permission, '{RESTRICTED_PREFIX}')))
+        SELECT jsonb_build_object('id', r.id, 'name', r.name, 'permissions', array(
+            SELECT permission FROM role_permission WHERE role_id = r.id))
         FROM role r JOIN users_roles ur ON ur.role_id = r.id WHERE ur.user_id = u.id ORDER BY r.name
     ) AS roles
-"""  # noqa: S608  # a constant of this package
+"""
 _MATCHES: Final = """
     u.id <> '00000000-0000-0000-0000-000000000000'
     AND ($1 = '' OR strpos(lower(u.name), lower($1)) > 0 OR strpos(lower(coalesce(u.mail, '')), lower($1)) > 0)
@@ -233,15 +231,12 @@ async def list_assignable_roles(conn: Connection) -> list[AssignedRole]:
     """What somebody can be given, by name."""
     rows = await conn.fetch(
         """
-        SELECT r.id, r.name, EXISTS (
-            SELECT FROM role_permission p WHERE p.role_id = r.id AND starts_with(p.permission, $2)
-        ) AS is_restricted
+        SELECT r.id, r.name, array(SELECT permission FROM role_permission WHERE role_id = r.id) AS permissions
         FROM role r WHERE r.name <> ALL($1) ORDER BY lower(r.name), r.name LIMIT 500
         """,
         [ANONYMOUS_ROLE, AUTHENTICATED_ROLE],
-        RESTRICTED_PREFIX,
     )
-    return [AssignedRole(**row) for row in rows]
+    return [AssignedRole(row["id"], row["name"], frozenset(row["permissions"])) for row in rows]
 
 
 async def insert_role(conn: Connection, role_id: UUID, name: str) -> None:
@@ -299,7 +294,7 @@ def _arguments(chosen: PeopleFilter) -> tuple[Any, ...]:
 
 def _read_person(row: Record) -> Person:
     roles = tuple(
-        AssignedRole(UUID(role["id"]), role["name"], role["is_restricted"]) for role in row["roles"]
+        AssignedRole(UUID(role["id"]), role["name"], frozenset(role["permissions"])) for role in row["roles"]
     )
     stamp = hashlib.sha256((row["pass"] or "").encode()).hexdigest()
     return Person(read_user(row), roles, stamp)

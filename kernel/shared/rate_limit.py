@@ -131,8 +131,8 @@ class RateLimits:
         """Counts what something else has refused in the same tally. Whether it is to be told as well, which of each of
         the places is done once in that time, however many there are. Raises Unavailable."""
         keys = [self._shared.key("tally", tally), *(self._shared.key("refused", place) for place in places)]
-        arguments = [keep_tally_s * 1000, REFUSALS_MAX, OTHERS, refusal, once_in_s * 1000]
-        return bool(await self._note.run(keys, arguments))
+        tally_of: list[str | bytes | int] = [keep_tally_s * 1000, REFUSALS_MAX, OTHERS]
+        return bool(await self._note.run(keys, [*tally_of, refusal, once_in_s * 1000]))
 
 
 def find_refusal(shares: Sequence[Share]) -> Share | None:

@@ -39,8 +39,9 @@ from kernel.person_jobs import (
 from kernel.shared.session import Sessions
 from kernel.site_jobs import SET_MAINTENANCE, SET_RATE_LIMITS, SetMaintenance, SetRateLimits
 from kernel.user.entry.second_factor import begin_setup, confirm_setup, find_setup, has_second_factor
-from kernel.user.load import load_actor
+from kernel.user.load import PERMISSIONS_TAG, load_actor
 from kernel.user.proof.store import MailedLink, insert_link
+from kernel.user.store import grant_permission
 from tests.web.people_site import AdminSite, read_text
 
 
@@ -76,9 +77,17 @@ async def test_a_person_is_added_found_changed_and_blocked(office):
         assert sent.status_code == 303, sent.text
         nora = await office.find("Nora Ey")
         assert (nora.user.is_active, nora.user.mail, nora.roles) == (False, None, ())
-        again = await browser.submit(f"{nora.path}/edit", "person", seen=late, name="Other", active="1")
+        values = {"name": "Other", "mail": "typed@example.org", "active": "1", "password": "a typed secret"}
+        again = await browser.submit(f"{nora.path}/edit", "person", seen=late, **values)
         assert again.status_code == 409
-        assert "Somebody changed this account meanwhile" in again.text
+        words = read_text(again.text)
+        assert "Somebody changed this account meanwhile" in words
+        # What was typed is kept, beside what is saved where that differs; Save then means the account as it is now.
+        assert 'value="Other"' in again.text
+        assert 'value="typed@example.org"' in again.text
+        assert "typed secret" not in again.text
+        assert "Username Nora Ey E-mail address none May log in no Your values" in words
+        assert f'name="seen" value="{nora.digest()}"' in again.text
         log = (await browser.get(f"/admin/audit.jsonl?subject={nora.id}")).text.splitlines()
         changed, added = (orjson.loads(line)["details"] for line in log)
         assert (changed["mail_changed"], changed["roles"], added["roles"]) == (True, [], ["editor"])
@@ -118,6 +127,13 @@ async def test_who_administers_users_gets_no_further_than_that(office):
         await insert_link(conn, b"0" * 32, link, clock.now() + timedelta(hours=1))
     async with office.browser("mia") as browser:
         values = {"name": "ann", "mail": "ann@example.org", "active": "1", "admin": "1", "roles": [editor]}
+        # The role may do more than she: it is not offered, and not given.
+        await browser.submit(f"{ann.path}/edit", "person", seen=ann.digest(), **values)
+        ann = await office.find("ann")
+        assert (ann.roles, ann.user.is_admin) == ((), False)
+        async with office.site.worker.db.acquire() as conn:
+            await grant_permission(conn, "manager", "access content overview")
+        await office.site.worker.cache.drop([PERMISSIONS_TAG])
         sent = await browser.submit(f"{ann.path}/edit", "person", seen=ann.digest(), **values)
         assert sent.status_code == 303
         async with office.site.worker.db.acquire() as conn:

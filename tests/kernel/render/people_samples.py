@@ -30,7 +30,7 @@ ROLES = [
     CountedRole(uuid7(), "authenticated user", frozenset({"access content"}), None),
     CountedRole(uuid7(), "Editor in chief", frozenset({"administer users", "ride a pony"}), 3),
 ]
-EDITOR = AssignedRole(ROLES[2].id, "Editor in chief", is_restricted=True)
+EDITOR = AssignedRole(ROLES[2].id, "Editor in chief", ROLES[2].permissions)
 ADA = Person(
     User(uuid7(), "Ada", "ada@example.org", True, True, True, now(), now(), now(), "UTC", "en"), (EDITOR,)
 )
@@ -68,6 +68,7 @@ def make_people_pages(renderer, session, common):
     yield "people_confirm", "admin/people_confirm.html", {**block, "more": 7, "back": "/admin/people"}
     tabs = [("Account", ADA.path, True), ("API tokens", f"{ADA.path}/tokens", False)]
     person = {**page, "person": ADA, "obstacle": "", "items": 4, "link": "", "link_hours": 24.0, "tabs": tabs}
+    person["differing"] = []
     form = show(build_person_form(ADMINISTRATOR, ADA, [EDITOR]))
     yield (
         "person",
@@ -75,6 +76,8 @@ def make_people_pages(renderer, session, common):
         {**person, "form": form, "link": "https://example.org/user/login-link/x"},
     )
     kept = {"person": BOB, "form": "", "obstacle": "Only an administrator may do that.", "items": None}
+    late = {"form": form, "differing": [("E-mail address", "ada@example.com"), ("Roles", "none")]}
+    yield "person_late", "admin/person.html", {**person, **late}
     yield "person_kept", "admin/person.html", {**person, **kept, "tabs": []}
     new = {"person": None, "form": show(build_person_form(ADMINISTRATOR, None, [EDITOR])), "tabs": []}
     yield "person_add", "admin/person.html", {**person, **new}

@@ -19,7 +19,7 @@ from kernel.mail.address import normalise_address
 from kernel.names import LIVE
 from kernel.people.model import Person
 from kernel.people.permission import ADMINISTER_PERMISSIONS, ADMINISTER_USERS
-from kernel.people.rights import find_obstacle
+from kernel.people.rights import find_obstacle, list_offered_roles
 from kernel.people.store import find_person, list_assignable_roles
 from kernel.person_jobs import SAVE_PERSON, SavePerson
 from kernel.user.login_link import create_login_link
@@ -204,8 +204,8 @@ async def _save(visit: Visit, person: Person | None, sent: Submitted) -> Respons
     if problems:
         return await _show(visit, person, submission.raw, problems, status=Invalid.status)
     # What the form did not offer stays as it is.
-    offered = {str(role.id) for role in roles if visit.actor.is_admin or not role.is_restricted}
-    kept = [role.id for role in person.roles if str(role.id) not in offered] if person is not None else []
+    offered = {role.id for role in list_offered_roles(visit.actor, person, roles)}
+    kept = [role.id for role in person.roles if role.id not in offered] if person is not None else []
     was_admin = person.user.is_admin if person is not None else False
     payload = SavePerson(
         user_id=person.id if person is not None else uuid7(),
