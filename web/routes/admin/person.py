@@ -1,5 +1,6 @@
 """One person: add, edit, a one-time login link, delete."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -28,8 +29,10 @@ from kernel.user.password import check_password, hash_password
 from kernel.user.store import find_user_by_name
 from web.guard import Submitted, changing_route
 from web.people_forms import build_delete_form, build_person_form
+from web.people_documents import describe_person, save_person_document
 from web.people_list import PEOPLE_PATH
-from web.respond import NO_STORE, redirect_after_change, show_page
+from web.person_differences import list_differences
+from web.respond import NO_STORE, answer_json, redirect_after_change, show_page, wants_json
 from web.routes.admin.people import may_administer_people, require_form
 from web.visit import Visit, current_visit
 from web.work import (
@@ -91,14 +94,20 @@ async def _redisplay_add(submitted: Submitted, stale: StaleForm) -> Response:
 
 @changing_route(blueprint, ADD, form_id="person", access=may_administer_people, redisplay=_redisplay_add)
 async def add_person(submitted: Submitted | None, document: dict[str, Any] | None) -> Response:
-    return await _save(current_visit(), None, require_form(submitted))
+    visit = current_visit()
+    if document is not None:
+        return await save_person_document(visit, None, document)
+    return await _save(visit, None, require_form(submitted))
 
 
 @blueprint.get(PERSON)
 async def show_person(person_id: str) -> Response:
     visit = current_visit()
     visit.require(ADMINISTER_USERS)
-    return await _show(visit, await load_person(visit, person_id), {}, {})
+    person = await load_person(visit, person_id)
+    if wants_json() or visit.is_token:
+        return answer_json(describe_person(visit.actor, person), headers=NO_STORE)
+    return await _show(visit, person, {}, {})
 
 
 async def _redisplay_edit(person_id: str, submitted: Submitted, stale: StaleForm) -> Response:
@@ -111,7 +120,10 @@ async def edit_person(
     person_id: str, submitted: Submitted | None, document: dict[str, Any] | None
 ) -> Response:
     visit = current_visit()
-    return await _save(visit, await load_own_business(visit, person_id), require_form(submitted))
+    person = await load_own_business(visit, person_id)
+    if document is not None:
+        return await save_person_document(visit, person, document)
+    return await _save(visit, person, require_form(submitted))
 
 
 @changing_route(blueprint, LINK, form_id=LINK_FORM, access=may_administer_people)
@@ -227,8 +239,10 @@ async def _save(visit: Visit, person: Person | None, sent: Submitted) -> Respons
         return await _show(visit, person, submission.raw, result["problems"], status=Invalid.status)
     if result["outcome"] == "conflict" and person is not None:
         now = await load_own_business(visit, str(person.id))
+        # Saving again is a decision for the account as it is now, made after the message was read.
+        differing = list_differences(now, form, submission.raw)
         told = {"": result["message"]}
-        return await _show(visit, now, {}, told, status=409)
+        return await _show(visit, now, submission.raw, told, status=409, differing=differing)
     raise_refusal(result)
     done = f"{payload.name} was {'added' if person is None else 'saved'}."
     await visit.sessions.add_flash(await visit.need_session(), "success", done)
@@ -249,6 +263,7 @@ async def _show(
     *,
     status: int = 200,
     link: str = "",
+    differing: Sequence[tuple[str, str]] = (),
 ) -> Response:
     conn = await visit.conn()
     obstacle = find_obstacle(visit.actor, person) if person is not None else ""
@@ -268,6 +283,7 @@ async def _show(
         person=person,
         obstacle=obstacle,
         items=items,
+        differing=differing,
         link=link,
         link_hours=round(visit.rt.config.login_link_ttl_s / 3600, 1),
         tabs=build_tabs(visit, person, "Account") if person is not None and not obstacle else [],
