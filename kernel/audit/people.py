@@ -179,8 +179,8 @@ def _registration(payload: SetRegistration, _result: Result) -> Sequence[Entry]:
     return [Entry("setting.registration", "setting", "registration", "Registration", {"mode": payload.mode})]
 
 
-def _mail(_payload: object, _result: Result) -> Sequence[Entry]:
-    return _account("mail", None)
+def _mail(_payload: object, result: Result) -> Sequence[Entry]:
+    return _account("mail", parse_uuid(str(result.get("user_id"))))
 
 
 DESCRIPTIONS: Final[Mapping[str, Describe]] = {

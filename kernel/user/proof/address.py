@@ -81,4 +81,4 @@ async def run_confirm_mail(rt: Runtime, run: JobRun) -> None:
         if person is not None and person.mail is not None:
             await tell_person(finish, rt.config, link.user_id, ADDRESS_CHANGED, mail=person.mail)
         finish.drop_tags(user_tag(link.user_id))
-        finish.result = {"outcome": "saved"}
+        finish.result = {"outcome": "saved", "user_id": str(link.user_id)}

@@ -297,8 +297,13 @@ async def test_an_address_changes_when_the_link_to_the_new_one_is_followed(post,
         assert (await find_user(conn, ada.id)).mail == "ada@example.org"
         old = await list_messages(conn, None, None, 1)
     assert "new@example.org" not in old[0].text
-    assert (await post.do(CONFIRM_MAIL, ConfirmMail(digest), as_actor(ada))).result == {"outcome": "saved"}
+    done = (await post.do(CONFIRM_MAIL, ConfirmMail(digest), as_actor(ada))).result
+    assert done == {"outcome": "saved", "user_id": str(ada.id)}
     async with post.rt.db.acquire() as conn:
+        told = await conn.fetch(
+            "SELECT subject_id, subject_label FROM audit_event WHERE action = 'account.mail'"
+        )
+        assert [tuple(row) for row in told] == [(str(ada.id), "Ada")]
         assert (await find_user(conn, ada.id)).mail == "new@example.org"
     # The link that went to the old address opens nothing any more.
     assert await find_reset(post.rt, reset) is None
