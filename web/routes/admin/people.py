@@ -12,6 +12,7 @@ from kernel.people.rights import find_obstacle, find_role_obstacle
 from kernel.people.store import list_assignable_roles, list_people, select_people
 from kernel.person_jobs import CHANGE_PEOPLE, ChangePeople
 from web.guard import Submitted, changing_route
+from web.people_documents import answer_people, change_people_document
 from web.people_list import (
     ADMINISTRATORS,
     PEOPLE_PATH,
@@ -21,7 +22,7 @@ from web.people_list import (
     read_place,
     tell_change,
 )
-from web.respond import redirect_after_change, show_page
+from web.respond import redirect_after_change, show_page, wants_json
 from web.visit import Visit, current_visit
 from web.work import answer_unfinished, raise_refusal, read_result, submit_and_wait
 
@@ -44,6 +45,8 @@ async def show_people() -> Response:
     chosen = read_people_filter(request.args, {role.id for role in roles})
     after, before = read_place(request.args)
     page = await list_people(conn, chosen, after=after, before=before, limit=PAGE_SIZE)
+    if wants_json() or visit.is_token:
+        return answer_people(visit.actor, page, roles)
     rows = [{"person": p, "obstacle": find_obstacle(visit.actor, p)} for p in page.people]
     await visit.need_session()
     return await show_page(
@@ -69,17 +72,17 @@ def may_administer_people(visit: Visit, _arguments: Mapping[str, Any]) -> None:
 
 
 def require_form(submitted: Submitted | None) -> Submitted:
-    """Raises BadInput: these pages are for people; programs use the commands."""
+    """Raises BadInput: this is for people; programs use the commands."""
     if submitted is None:
-        raise BadInput(
-            "People, roles and permissions are administered by forms, or by the command `trovato`."
-        )
+        raise BadInput("This is done by a form, or by the command `trovato`; JSON is not taken here.")
     return submitted
 
 
 @changing_route(blueprint, f"{PEOPLE_PATH}/bulk", form_id=BULK_FORM, access=may_administer_people)
 async def change_people(submitted: Submitted | None, document: dict[str, Any] | None) -> Response:
     visit = current_visit()
+    if document is not None:
+        return await change_people_document(visit, document)
     sent = require_form(submitted)
     payload = read_change(sent)
     roles = await list_assignable_roles(await visit.conn())

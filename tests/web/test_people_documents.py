@@ -1,0 +1,200 @@
+"""People administered by programs, and that nobody gets further by it, or by any other door, than they may."""
+
+import pytest
+
+from kernel.form.token import TOKEN_HEADER, build_form_token
+from kernel.person_jobs import CHANGE_PEOPLE
+from kernel.user.load import PERMISSIONS_TAG
+from kernel.user.store import assign_role, grant_permission, insert_role, list_roles
+from tests.web.people_site import AdminSite
+from web.guard import SCRIPT_FORM_ID
+
+PEOPLE = "/admin/people"
+
+
+@pytest.fixture
+async def office(site):
+    return await AdminSite.open(site)
+
+
+async def add_role(office, name, *permissions, to=()):
+    """Its id; `to` are names of people."""
+    async with office.site.worker.db.transaction() as tx:
+        await insert_role(tx.conn, name)
+        for permission in permissions:
+            await grant_permission(tx.conn, name, permission)
+        for person in to:
+            await assign_role(tx.conn, office.users[person].id, name)
+        roles = {role.name: str(role.id) for role in await list_roles(tx.conn)}
+    await office.site.worker.cache.drop([PERMISSIONS_TAG])
+    return roles[name]
+
+
+async def test_a_program_adds_finds_changes_and_blocks_people(office):
+    token = await office.site.make_token(office.users["root"])
+    editor = office.roles["editor"]
+    async with office.site.client(token=token) as program:
+        added = await program.post(
+            f"{PEOPLE}/add", json={"name": " Nora  Ey ", "mail": "nora@EXAMPLE.org", "roles": [editor]}
+        )
+        assert added.status_code == 201, added.text
+        nora = added.json()["person"]
+        assert added.headers["Location"] == nora["path"] == f"{PEOPLE}/{nora['id']}"
+        assert (nora["name"], nora["mail"], nora["active"]) == ("Nora Ey", "nora@example.org", True)
+        found = (await program.get(PEOPLE, params={"text": "nora", "role": editor})).json()
+        assert ([one["id"] for one in found["people"]], found["total"]) == ([nora["id"]], 1)
+        assert {"id": editor, "name": "editor"} in found["roles"]
+        # What a document leaves out stays; and what somebody changed meanwhile is not overwritten.
+        saved = await program.post(f"{nora['path']}/edit", json={"mail": None, "seen": nora["seen"]})
+        assert (saved.status_code, saved.json()["person"]["mail"]) == (200, None), saved.text
+        assert [role["name"] for role in saved.json()["person"]["roles"]] == ["editor"]
+        late = await program.post(f"{nora['path']}/edit", json={"name": "Other", "seen": nora["seen"]})
+        assert (late.status_code, late.json()["error"]["code"]) == (409, "conflict")
+        session = await office.site.log_in((await office.find("Nora Ey")).user)
+        root = str(office.users["root"].id)
+        people = [nora["id"], str(office.users["ann"].id)]
+        blocked = await program.post(f"{PEOPLE}/bulk", json={"action": "block", "people": people})
+        assert (blocked.status_code, blocked.json()["changed"], blocked.json()["refused"]) == (200, 2, [])
+        async with office.site.client(cookie=session.id) as browser:
+            assert (await browser.get("/user")).status_code == 303
+        given = {"action": "add_role", "people": people, "role": editor}
+        assert (await program.post(f"{PEOPLE}/bulk", json=given)).json()["changed"] == 2
+        assert not (await program.get(nora["path"])).json()["active"]
+        # The account that the token belongs to, and what takes a person.
+        for path, document in (
+            (f"{PEOPLE}/{root}/edit", {"password": "a whole new one"}),
+            (f"{PEOPLE}/bulk", {"action": "remove_role", "people": [root], "role": editor}),
+        ):
+            assert (await program.post(path, json=document)).status_code == 403, path
+        for verb in ("delete", "login-link", "tokens"):
+            refused = await program.post(f"{nora['path']}/{verb}", json={})
+            assert (refused.status_code, "JSON is not taken" in refused.text) == (400, True), verb
+    async with office.site.worker.db.acquire() as conn:
+        assert await conn.fetchval("SELECT count(*) FROM job WHERE kind = $1", CHANGE_PEOPLE.name) == 2
+
+
+WRONG = (
+    ({}, "name"),
+    ({"name": 7}, "name"),
+    ({"name": "ANN"}, "name"),
+    ({"name": "x" * 5_000}, "name"),
+    ({"name": "a\u0000b"}, "name"),
+    ({"name": "\u0430nn"}, "name"),
+    ({"name": "zoe", "mail": ["x"]}, "mail"),
+    ({"name": "zoe", "mail": "zoe@nowhere\r\nBcc: all@example.org"}, "mail"),
+    ({"name": "zoe", "active": "yes"}, "active"),
+    ({"name": "zoe", "admin": 1}, "admin"),
+    ({"name": "zoe", "roles": "editor"}, "roles"),
+    ({"name": "zoe", "roles": ["editor"]}, "roles"),
+    ({"name": "zoe", "roles": [{"id": 1}]}, "roles"),
+    ({"name": "zoe", "password": "short"}, "password"),
+    ({"name": "zoe", "pass_hash": "x"}, "pass_hash"),
+    ({"name": "zoe", "user_id": "x"}, "user_id"),
+)
+WRONG_CHANGES = (
+    ({}, "action"),
+    ({"action": "delete", "people": []}, "action"),
+    ({"action": ["block"], "people": []}, "action"),
+    ({"action": "block", "people": "all"}, "people"),
+    ({"action": "block", "people": []}, "people"),
+    ({"action": "block", "people": [None]}, "people"),
+    ({"action": "block", "people": ["00000000-0000-0000-0000-000000000009"] * 201}, "people"),
+    ({"action": "add_role", "people": ["00000000-0000-0000-0000-000000000009"]}, "role"),
+    ({"action": "block", "people": ["00000000-0000-0000-0000-000000000009"], "sure": 1}, "sure"),
+)
+
+
+async def test_wrong_documents_are_told_by_key_and_change_nothing(office):
+    token = await office.site.make_token(office.users["root"])
+    async with office.site.client(token=token) as program:
+        for path, cases in ((f"{PEOPLE}/add", WRONG), (f"{PEOPLE}/bulk", WRONG_CHANGES)):
+            for document, key in cases:
+                answer = await program.post(path, json=document)
+                assert (answer.status_code, key in answer.json()["error"].get("problems", ())) == (
+                    422,
+                    True,
+                ), answer.text
+        nobody = {"action": "block", "people": ["00000000-0000-0000-0000-000000000000"]}
+        assert (await program.post(f"{PEOPLE}/bulk", json=nobody)).json()["changed"] == 0
+    assert await office.find("zoe") is None
+
+
+async def test_who_administers_users_raises_nobody_and_touches_no_administrator_by_any_door(office):
+    """By a token of hers, by a script in her session, by a form, and many at once."""
+    await add_role(office, "author", "create page content", to=["ed"])
+    author = await add_role(office, "author")
+    await add_role(office, "auditor", "administer audit log", to=["kit"])
+    site, manager, editor = office.site, office.roles["manager"], office.roles["editor"]
+    people = {name: await office.find(name) for name in ("root", "kit", "mia", "ed", "ann")}
+    token = await site.make_token(office.users["mia"])
+    session = await site.log_in(office.users["mia"])
+    script = {TOKEN_HEADER: build_form_token(session, SCRIPT_FORM_ID)}
+
+    def id_of(name):
+        return str(people[name].id)
+
+    # Of an administrator, of somebody whose role administers something, of herself: nothing, in any way.
+    touches = (
+        {"password": "a whole new one"},
+        {"mail": "mine@example.org"},
+        {"active": False},
+        {"admin": True},
+        {"name": "taken over"},
+        {"roles": [manager]},
+        {"roles": []},
+    )
+    attempts = [(f"{people[name].path}/edit", touch) for name in ("root", "kit", "mia") for touch in touches]
+    # Of others, who may do less: no more rights than she has.
+    attempts += [
+        (f"{people['ann'].path}/edit", {"admin": True}),
+        (f"{people['ann'].path}/edit", {"roles": [manager]}),
+        (f"{people['ann'].path}/edit", {"roles": [author]}),
+        (f"{people['ann'].path}/edit", {"roles": [editor, author]}),
+        (f"{PEOPLE}/add", {"name": "zoe", "admin": True}),
+        (f"{PEOPLE}/add", {"name": "zoe", "roles": [manager]}),
+        (f"{PEOPLE}/add", {"name": "zoe", "roles": [author], "password": "a whole new one"}),
+        (f"{PEOPLE}/bulk", {"action": "add_role", "people": [id_of("ann")], "role": manager}),
+        (f"{PEOPLE}/bulk", {"action": "add_role", "people": [id_of("ann"), id_of("mia")], "role": author}),
+    ]
+    async with site.client(token=token) as program, site.client(cookie=session.id) as browser:
+        for path, document in attempts:
+            for client, headers in ((program, {}), (browser, script)):
+                answer = await client.post(path, json=document, headers=headers)
+                said = (answer.status_code, answer.json()["error"]["code"])
+                assert said == (403, "forbidden"), (path, document, answer.text)
+        # Who may do more than she, but administers nothing: no password, no address, no link; but a block.
+        for client, headers in ((program, {}), (browser, script)):
+            for document in ({"password": "a whole new one"}, {"mail": "mine@example.org"}):
+                answer = await client.post(f"{people['ed'].path}/edit", json=document, headers=headers)
+                assert answer.status_code == 422, (document, answer.text)
+                assert "may do what you may not" in answer.text
+
+        async def send(path, form_id, **values):
+            return await browser.post(path, data={"form_token": build_form_token(session, form_id), **values})
+
+        for values in ({"password": "a whole new one"}, {"mail": "mine@example.org"}):
+            form = {"name": "ed", "active": "1", "seen": people["ed"].digest(), **values}
+            sent = await send(f"{people['ed'].path}/edit", "person", **form)
+            assert (sent.status_code, "may do what you may not" in sent.text) == (422, True)
+        assert (await send(f"{people['ed'].path}/login-link", "person_login_link")).status_code == 403
+        # Many at once: those that she may are, the others are left alone, and it says why.
+        names = ("root", "kit", "mia", "ed")
+        for action in ("unblock", "block"):
+            everybody = {"action": action, "people": [id_of(name) for name in names if name != "mia"]}
+            done = (await program.post(f"{PEOPLE}/bulk", json=everybody)).json()
+            assert (done["ids"], len(done["refused"])) == ([id_of("ed")], 2), done
+        form = {"action": "block", "sure": "1", "item": [id_of(name) for name in names[:3]]}
+        await send(f"{PEOPLE}/bulk", "people_bulk", **form)
+        for name in ("root", "kit", "mia"):
+            for verb, form_id, values in (
+                ("delete", "person_delete", {"fate": "keep"}),
+                ("login-link", "person_login_link", {}),
+                ("tokens", "api_token", {"label": "x", "days": "7", "reach": "everything"}),
+                ("tokens/revoke", "api_token_revoke", {"token": id_of("root")}),
+            ):
+                sent = await send(f"{people[name].path}/{verb}", form_id, **values)
+                assert sent.status_code == 403, (name, verb)
+    for name in ("root", "kit", "mia", "ann"):
+        assert await office.find(name) == people[name], name
+    assert await office.find("zoe") is None
+    assert not (await office.find("ed")).user.is_active
