@@ -6,7 +6,7 @@ from typing import Final
 from kernel.context import Actor
 from kernel.form.build import build_form
 from kernel.form.model import Condition, Element, Form, Option
-from kernel.form.password import ask_own_password
+from kernel.form.password import ask_password
 from kernel.mail.address import ADDRESS_MAX
 from kernel.people.model import AssignedRole, CountedRole, Person
 from kernel.people.rights import list_offered_roles
@@ -237,7 +237,7 @@ def build_token_form(action: str, permissions: Sequence[Option], *, has_password
                 default=[],
                 shown_when=Condition("reach", frozenset({"chosen"})),
             ),
-            *ask_own_password(has_password=has_password),
+            *([ask_password(label="Your current password")] if has_password else []),
         ],
     )
 

@@ -143,7 +143,7 @@ async def test_making_a_token_takes_the_password_and_ending_one_does_not(site):
     for name, path in (("ed", "/user/tokens"), ("root", f"{ed.path}/tokens")):
         async with office.browser(name) as browser:
             page = await browser.get(path)
-            assert "Current password" in page.text
+            assert "Your current password" in page.text
             for password in ("", "wrong horse battery"):
                 refused = await browser.submit(path, "api_token", **wanted, current=password)
                 assert (refused.status_code, "trovato_" in refused.text) == (422, False)

@@ -44,7 +44,8 @@ IS_ON: Final = "The second factor is on from now."
 IS_NEARLY_ON: Final = "The second factor will be on in a moment. The codes below count from then."
 ARE_NEW: Final = "The codes of before are good for nothing any more."
 ARE_NEARLY_NEW: Final = "These count in a moment; until then those of before do."
-UNDER: Final = (("Account", "/user"), ("Second factor", SECOND_FACTOR_PATH))
+ACCOUNT: Final = (("Account", "/user"),)
+UNDER: Final = (*ACCOUNT, ("Second factor", SECOND_FACTOR_PATH))
 
 
 @blueprint.get(SECOND_FACTOR_PATH)
@@ -224,7 +225,7 @@ async def _show_form(
     problems: dict[str, str] | None,
     *,
     status: int,
-    breadcrumbs: Sequence[tuple[str, str]] = (),
+    breadcrumbs: Sequence[tuple[str, str]] = ACCOUNT,
     **variables: Any,
 ) -> Response:
     """No cache keeps it: a secret may stand on it."""
@@ -239,7 +240,12 @@ async def _show_form(
 
 async def _show_codes(codes: list[str], told: str, *, is_saved: bool) -> Response:
     response = await show_page(
-        "user/recovery_codes.html", title="Your recovery codes", codes=codes, told=told, is_saved=is_saved
+        "user/recovery_codes.html",
+        title="Your recovery codes",
+        breadcrumbs=UNDER,
+        codes=codes,
+        told=told,
+        is_saved=is_saved,
     )
     response.headers.update(NO_STORE)
     return response

@@ -24,6 +24,7 @@ async def show_sessions() -> Response:
     return await show_page(
         "user/sessions.html",
         title="Where you are logged in",
+        breadcrumbs=(("Account", "/user"),),
         rows=sorted(sessions, key=lambda session: session.key != mine),
         mine=mine,
     )
