@@ -6,17 +6,20 @@ import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import orjson
 
 from kernel.audit.model import LABEL_MAX, Event, Place, Wanted
 from kernel.audit.store import list_events
 from kernel.clock import find_zone, first_moment
-from kernel.db.pool import Database
+from kernel.context import Context
 from kernel.errors import BadInput
 from kernel.ids import parse_uuid
 from kernel.names import ANONYMOUS_ID, has_forbidden_text
+from kernel.runtime import Runtime
+from kernel.tap.scope import TapScope
+from web.audit_titles import hide_titles
 
 AUDIT_PATH: Final = "/admin/audit"
 PAGE_SIZE: Final = 50
@@ -107,13 +110,23 @@ def describe_event(event: Event) -> dict[str, Any]:
         "who": event.actor_name or ("" if event.actor_id == ANONYMOUS_ID else str(event.actor_id)[:8]),
         "action": name_action(event.action),
         "is_bad": event.action.endswith((".refused", ".locked", ".failed")),
-        "subject": event.subject_label or event.subject_id,
+        "subject": _name_subject(event),
         "subject_kind": event.subject_kind,
         "path": _find_path(event),
         "details": [(key, _show(value)) for key, value in event.details.items()],
         "client_address": event.client_address,
         "request_id": event.request_id,
     }
+
+
+def _name_subject(event: Event) -> str:
+    """Of an item whose title is not to be known here, its type and its id."""
+    named = event.subject_kind == "item" and not event.subject_label
+    return (
+        f"{event.details.get('type', 'item')} {event.subject_id}"
+        if named
+        else event.subject_label or event.subject_id
+    )
 
 
 def name_action(action: str) -> str:
@@ -125,31 +138,32 @@ def event_as_data(event: Event) -> dict[str, Any]:
     return {name: getattr(event, name) for name in COLUMNS}
 
 
-async def write_csv(db: Database, wanted: Wanted) -> AsyncGenerator[bytes, None]:
+async def write_csv(rt: Runtime, ctx: Context, wanted: Wanted) -> AsyncGenerator[bytes, None]:
     yield _write_rows([COLUMNS])
-    async for events in _read_all(db, wanted):
+    async for events in _read_all(rt, ctx, wanted):
         yield _write_rows([[_write_cell(getattr(event, name)) for name in COLUMNS] for event in events])
 
 
-async def write_json_lines(db: Database, wanted: Wanted) -> AsyncGenerator[bytes, None]:
-    async for events in _read_all(db, wanted):
+async def write_json_lines(rt: Runtime, ctx: Context, wanted: Wanted) -> AsyncGenerator[bytes, None]:
+    async for events in _read_all(rt, ctx, wanted):
         yield b"".join(
             orjson.dumps(event_as_data(event), option=orjson.OPT_APPEND_NEWLINE) for event in events
         )
 
 
-FORMATS: Final[Mapping[str, tuple[str, Callable[[Database, Wanted], AsyncGenerator[bytes, None]]]]] = {
+Write: TypeAlias = Callable[[Runtime, Context, Wanted], AsyncGenerator[bytes, None]]
+FORMATS: Final[Mapping[str, tuple[str, Write]]] = {
     "csv": ("text/csv; charset=utf-8", write_csv),
     "jsonl": ("application/jsonl", write_json_lines),
 }
 
 
-async def _read_all(db: Database, wanted: Wanted) -> AsyncGenerator[list[Event], None]:
-    """The newest first. What is written meanwhile is newer and not among them."""
+async def _read_all(rt: Runtime, ctx: Context, wanted: Wanted) -> AsyncGenerator[list[Event], None]:
+    """The newest first, as the actor of `ctx` may read them. What is written meanwhile is newer and not among them."""
     after: Place | None = None
     while True:
-        async with db.acquire() as conn:
-            events = await list_events(conn, wanted, after, CHUNK)
+        async with TapScope(rt.plugins, ctx) as scope, rt.db.acquire() as conn:
+            events = await hide_titles(scope, conn, await list_events(conn, wanted, after, CHUNK))
         if not events:
             return
         yield events
@@ -179,6 +193,8 @@ def _find_path(event: Event) -> str:
         "job": "/job/{}",
     }
     is_whole = event.subject_kind in known and event.subject_id and not event.action.endswith(".delete")
+    if event.subject_kind == "item" and not event.subject_label:
+        return ""
     return known[event.subject_kind].format(event.subject_id) if is_whole else ""
 
 

@@ -55,7 +55,7 @@ class Event:
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which events to list: with an empty or absent value, all. `area` is the first half of an action, `subject` an id
-    or a part of a label."""
+    or a part of a label; that of an item is its title, which is looked into `by_title` alone."""
 
     action: str = ""
     area: str = ""
@@ -63,6 +63,7 @@ class Wanted:
     subject: str = ""
     since: datetime | None = None
     until: datetime | None = None
+    by_title: bool = True
 
 
 @dataclass(frozen=True, slots=True)

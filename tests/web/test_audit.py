@@ -110,10 +110,11 @@ async def test_logins_stand_in_the_log_whether_they_succeed_or_not(site):
     session = await site.log_in(root)
     async with site.client(cookie=session.id) as browser:
         async with asyncio.timeout(5):
-            while len(events := await read_log(browser, action="login")) < 7:
+            while len(events := await read_log(browser, action="login")) < 6:
                 await asyncio.sleep(0.02)
     told = Counter((event["action"], event["subject_label"]) for event in events)
-    assert told == {("login.refused", "root"): 5, ("login.locked", "root"): 1, ("login.locked", ""): 1}
+    # Of what is locked out from one address, the first.
+    assert told == {("login.refused", "root"): 5, ("login.locked", "root"): 1}
     assert "not this one" not in orjson.dumps(events).decode()
     assert "no-such-name" not in orjson.dumps(events).decode()
 

@@ -1,10 +1,15 @@
 """Every way to an item shows it to the same people: a table of routes, people and items."""
 
+import csv
+import io
+import json
 import re
 from dataclasses import replace
 
 import pytest
 
+from kernel.audit.model import VIEW_AUDIT, Entry, Origin
+from kernel.audit.store import insert_events
 from kernel.batch.delete_items import DELETE_ITEMS
 from kernel.batch.export_items import EXPORT_ITEMS
 from kernel.batch.lines import build_chunks
@@ -52,6 +57,8 @@ LISTS = {
 }
 ELSEWHERE = {
     "/admin": "names what is new: test_the_dashboard_names_and_counts_nothing_that_is_hidden",
+    "/admin/audit": "names what was changed: test_the_audit_log_names_what_its_reader_may_view",
+    "/admin/audit.<format_name>": "the same to take away, in the same test",
     "/admin/content/bulk": "asks for items and starts a batch: test_a_batch_leaves_alone_what_its_actor_may_not_see",
     "/admin/people/why": "explains one item: test_reasons_are_told_of_items_that_may_be_viewed",
     "/batch/<job_id>": "names what was refused: test_a_batch_names_no_item_that_is_hidden",
@@ -59,8 +66,6 @@ ELSEWHERE = {
 }
 # What shows no item; a job tells its own people alone what it is about.
 WITHOUT_ITEMS = {
-    "/admin/audit",
-    "/admin/audit.<format_name>",
     "/admin/cron",
     "/admin/cron/<name>",
     "/admin/cron/key",
@@ -241,6 +246,51 @@ async def test_the_dashboard_names_and_counts_nothing_that_is_hidden(access_site
     assert find_titles(pages["editor"]) == set(list_in_order("editor")[:6])
     assert find_titles(pages["root"]) >= {"open", "deny-view", "draft deny-view"}
     assert [person for person in KNOWN if 'class="figure"' in pages[person]] == ["root"]
+
+
+async def test_the_audit_log_names_what_its_reader_may_view(access_site):
+    """In the page and in what is taken away: neither by a title of today, nor one of before, nor by looking for it."""
+    items = await access_site.add_items(ITEMS)
+    entries = [
+        *(note_change(title, item, is_published=bool(item.status)) for title, item in items.items()),
+        note_change("an earlier draft", items["open"], is_published=False),
+        note_change("an earlier page", items["open"], is_published=True),
+        note_change("deleted", replace(items["open"], id=uuid7()), is_published=True),
+    ]
+    async with access_site.site.worker.db.transaction() as tx:
+        await insert_events(tx.conn, Origin(uuid7()), entries)
+        await grant_permission(tx.conn, "role_editor", VIEW_AUDIT)
+    await access_site.site.worker.cache.drop([PERMISSIONS_TAG])
+    seen = {title for title in ITEMS if may("editor", title, "view")} | {"an earlier page"}
+    told, found = {}, {}
+    for person in ("editor", "root"):
+        async with access_site.client(person) as browser:
+            access_site.count_calls()
+            page = (await browser.get("/admin/audit")).text
+            # All of a page in two calls: what is published, and apart from it what is not.
+            assert access_site.count_calls() == (2 if person == "editor" else 0)
+            rows = csv.DictReader(io.StringIO((await browser.get("/admin/audit.csv")).text))
+            lines = (await browser.get("/admin/audit.jsonl")).text.splitlines()
+            events = (await browser.get("/admin/audit", headers=AS_JSON)).json()["events"]
+            told[person] = [
+                {entry.subject_label for entry in entries if f'">{entry.subject_label}</' in page},
+                *(
+                    {row["subject_label"] for row in rows} - {""}
+                    for rows in (rows, map(json.loads, lines), events)
+                ),
+            ]
+            assert f"page {items['deny-view'].id}</span>" in page or person == "root"
+            asked = {"subject": "deny-view"}
+            found[person] = (await browser.get("/admin/audit", params=asked, headers=AS_JSON)).json()[
+                "events"
+            ]
+    assert told == {"editor": [seen] * 4, "root": [{entry.subject_label for entry in entries}] * 4}
+    assert (len(found["editor"]), len(found["root"])) == (0, 2)
+
+
+def note_change(title, item, *, is_published):
+    details = {"type": item.type, "published": is_published}
+    return Entry("item.change", "item", str(item.id), title, details)
 
 
 def list_in_order(person):

@@ -38,7 +38,9 @@ async def test_entries_are_found_by_what_is_asked_for(conn):
     assert len(await find(conn, area="item")) == 2
     assert len(await find(conn, area="ite")) == 0
     assert len(await find(conn, subject="roses, r")) == 2
-    assert len(await find(conn, subject=str(ADA))) == 1
+    assert len(await find(conn, subject="roses, r", by_title=False)) == 0
+    assert len(await find(conn, subject=str(ADA).upper())) == 1
+    assert len(await find(conn, area="item", subject=str(UUID(int=1)), actor_id=ADA)) == 2
     assert len(await find(conn, actor_id=ADA)) == 4
     assert await find(conn, actor_id=ANONYMOUS_ID) == []
     now = clock.now()

@@ -26,6 +26,7 @@ def make_watch_pages(common):
         "filters": dict.fromkeys(("action", "person", "subject", "since", "until"), ""),
         "is_filtered": False,
         "is_first": True,
+        "finds_titles": True,
         "next_after": "",
         "actions": [("item.change", "Item: change"), ("login.refused", "Login: refused")],
         "areas": [("item", "Item"), ("login", "Login")],

@@ -10,8 +10,10 @@ from kernel.audit.model import VIEW_AUDIT
 from kernel.audit.store import list_events, list_known
 from kernel.errors import NotFound
 from kernel.ids import parse_uuid
+from kernel.names import OPERATOR_ID, OPERATOR_NAME
 from kernel.user.name import normalise_name
 from kernel.user.store import find_user_by_name
+from web.audit_titles import hide_titles
 from web.audit_view import (
     AUDIT_PATH,
     FORMATS,
@@ -39,16 +41,18 @@ async def show_audit() -> Response:
     conn = await visit.conn()
     events = await list_events(conn, chosen.wanted, chosen.after, PAGE_SIZE + 1)
     rest = write_place(events[PAGE_SIZE - 1]) if len(events) > PAGE_SIZE else ""
+    shown = await hide_titles(await visit.scope(), conn, events[:PAGE_SIZE])
     if wants_json() or visit.is_token:
-        data = {"events": list(map(event_as_data, events[:PAGE_SIZE])), "next_after": rest or None}
+        data = {"events": list(map(event_as_data, shown)), "next_after": rest or None}
         return answer_json(data, headers=NO_STORE)
     actions, areas = await list_known(conn)
     return await show_page(
         "admin/audit.html",
         title="Audit log",
-        rows=list(map(describe_event, events[:PAGE_SIZE])),
+        rows=list(map(describe_event, shown)),
         filters=chosen.query,
         is_filtered=chosen.is_filtered,
+        finds_titles=chosen.wanted.by_title,
         is_first=chosen.after is None,
         next_after=rest,
         actions=[(name, name_action(name)) for name in actions],
@@ -67,20 +71,29 @@ async def export_audit(format_name: str) -> Response:
     content_type, write = FORMATS[format_name]
     chosen = await _read_chosen(visit)
     headers = {"Content-Disposition": f'attachment; filename="audit.{format_name}"', **NO_STORE}
-    response = Response(write(visit.rt.db, chosen.wanted), 200, headers, content_type=content_type)
+    response = Response(write(visit.rt, visit.ctx, chosen.wanted), 200, headers, content_type=content_type)
     # Nothing of a long log is lost because somebody has a slow line.
     response.timeout = None
     return response
 
 
 async def _read_chosen(visit: Visit) -> Chosen:
-    """With the person looked up; of somebody who is not there, there is nothing."""
+    """With the person looked up; of somebody who is not there, there is nothing. Only who may know each title finds
+    by them."""
     chosen = read_chosen(request.args, visit.actor.timezone)
+    wanted = replace(chosen.wanted, by_title=visit.actor.is_admin)
     person = chosen.query["person"]
-    if not person:
-        return chosen
+    if person:
+        wanted = replace(wanted, actor_id=await _find_actor_id(visit, person))
+    return replace(chosen, wanted=wanted)
+
+
+async def _find_actor_id(visit: Visit, person: str) -> UUID:
     actor_id = parse_uuid(person)
-    if actor_id is None:
-        user = await find_user_by_name(await visit.conn(), normalise_name(person))
-        actor_id = user.id if user is not None else NOBODY
-    return replace(chosen, wanted=replace(chosen.wanted, actor_id=actor_id))
+    if actor_id is not None:
+        return actor_id
+    name = normalise_name(person)
+    if name.casefold() == OPERATOR_NAME:
+        return OPERATOR_ID
+    user = await find_user_by_name(await visit.conn(), name)
+    return user.id if user is not None else NOBODY
