@@ -11,7 +11,7 @@ from kernel.cron.prune import (
 from kernel.cron.schedule import DAY_S, HOUR_S, MINUTE_S, Schedule
 from kernel.cron.tap import list_tap_tasks
 from kernel.cron.task import Task
-from kernel.cron.watch import run_collect_refusals, run_prune_audit
+from kernel.cron.watch import run_collect_refusals, run_note_last_seen, run_prune_audit
 from kernel.runtime import Runtime
 
 TASKS: Final = (
@@ -54,6 +54,14 @@ TASKS: Final = (
         "once",
         120.0,
         run_collect_refusals,
+    ),
+    Task(
+        "note_last_seen",
+        "Note when people were last seen",
+        Schedule(10 * MINUTE_S, 4 * MINUTE_S),
+        "once",
+        120.0,
+        run_note_last_seen,
     ),
     Task(
         "prune_audit",

@@ -1,4 +1,4 @@
-"""The tasks about people at the doors: refusals are taken up, addresses forgotten, old entries deleted."""
+"""The tasks about people at the doors: who was seen or refused is taken up, addresses forgotten, old entries deleted."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -9,7 +9,9 @@ from kernel.cron.turn import Turn
 from kernel.rate_limit.store import prune_refusals, write_refusals
 from kernel.runtime import Runtime
 from kernel.shared.refusals import STRETCH_S, list_stretches, name_tally, read_refusal
+from kernel.shared.seen import Sightings
 from kernel.shared.tally import Tallies
+from kernel.user.store import update_access_times
 
 KEEP_REFUSALS: Final = timedelta(days=7)
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
@@ -34,6 +36,21 @@ async def run_collect_refusals(rt: Runtime, turn: Turn) -> None:
             step.finish(f"{refused:,} refused requests taken up, {pruned:,} old rows removed")
         else:
             step.finish("Nothing to take up")
+
+
+async def run_note_last_seen(rt: Runtime, turn: Turn) -> None:
+    """From Redis, where the sessions note it, to the accounts. Raises Unavailable."""
+    sightings = Sightings(rt.shared)
+    noted = 0
+    while not turn.is_over:
+        batch = await sightings.list_oldest(BATCH)
+        async with turn.step() as step:
+            noted += await update_access_times(step.conn, [(one.user_id, one.at) for one in batch])
+            if len(batch) < BATCH:
+                people = f"{noted:,} {'person' if noted == 1 else 'people'}"
+                step.finish(f"{people} seen since the last time" if noted else "Nobody was seen since")
+        # After the commit: what is taken up twice is as what is taken up once.
+        await sightings.drop(batch)
 
 
 async def run_prune_audit(rt: Runtime, turn: Turn) -> None:

@@ -23,6 +23,7 @@ from kernel.names import LIVE
 from kernel.shared import session_scripts as scripts
 from kernel.shared.cache_scripts import STATE_KEY
 from kernel.shared.connection import Script, Shared
+from kernel.shared.seen import SEEN_KEY
 
 log = get_logger(__name__)
 
@@ -101,6 +102,7 @@ class Sessions:
         self._add_flash = Script(shared, scripts.ADD_FLASH)
         self._take_flashes = Script(shared, scripts.TAKE_FLASHES)
         self._state = shared.key(*STATE_KEY)
+        self._seen = shared.key(*SEEN_KEY)
 
     def ttl_of(self, *, user_id: UUID | None, is_remembered: bool) -> float:
         """In seconds from its last use."""
@@ -114,7 +116,7 @@ class Sessions:
             return None, 0
         key = _hash(session_id)
         try:
-            found = await self._load.run([], [self._prefix, key, self._state, SEEN_MS])
+            found = await self._load.run([], [self._prefix, key, self._state, SEEN_MS, self._seen])
         except Unavailable as error:
             log.warning("a session could not be read", error=error.detail)
             return None, 0

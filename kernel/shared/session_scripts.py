@@ -33,8 +33,9 @@ local function forget(key, user)
 end
 """
 
-# ARGV: prefix, session, cache state, milliseconds after which a use is noted again. What a use renews also says when
-# it was last used, so it is done every few minutes and not at every read, whose cost it would double.
+# ARGV: prefix, session, cache state, milliseconds after which a use is noted again, people by when they were last seen.
+# What a use renews also says when it was last used, so it is done every few minutes and not at every read, whose cost
+# it would double.
 LOAD = (
     _KEYS
     + """
@@ -47,7 +48,10 @@ if found[1] then
     renewed = 1
     redis.call('PEXPIRE', session_key(ARGV[2]), ttl)
     redis.call('PEXPIRE', flashes_key(ARGV[2]), ttl)
-    if found[3] then list(found[3], ARGV[2], ttl, 'XX') end
+    if found[3] then
+      list(found[3], ARGV[2], ttl, 'XX')
+      redis.call('ZADD', ARGV[5], as_score(now_ms()), found[3])
+    end
   end
   flashes = redis.call('EXISTS', flashes_key(ARGV[2]))
 end

@@ -4,7 +4,7 @@ Names are compared as the unique index on them compares: without regard to case.
 stands for everybody who is not logged in; it is no account, and what looks for accounts leaves it out.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -134,6 +134,24 @@ async def update_login_time(conn: Connection, user_id: UUID, at: datetime) -> No
         user_id,
         at,
     )
+
+
+async def update_access_times(conn: Connection, seen: Sequence[tuple[UUID, datetime]]) -> int:
+    """When these people were last seen, each of them once; only ever forward. How many it was news of."""
+    number: int = await conn.fetchval(
+        """
+        WITH moved AS (
+            UPDATE users SET access = seen.at FROM unnest($1::uuid[], $2::timestamptz[]) AS seen (user_id, at)
+            WHERE users.id = seen.user_id AND users.id <> $3 AND (access IS NULL OR access < seen.at)
+            RETURNING 1
+        )
+        SELECT count(*) FROM moved
+        """,
+        [user_id for user_id, _ in seen],
+        [at for _, at in seen],
+        ANONYMOUS_ID,
+    )
+    return number
 
 
 async def select_actor(conn: Connection, user_id: UUID) -> Actor | None:

@@ -18,7 +18,7 @@ from tests.fixtures.cron import get_runs
 
 OWN_TASKS = {
     *("prune_jobs", "prune_cron_runs", "delete_expired_tokens", "delete_unused_artefacts"),
-    *("collect_refusals", "prune_audit"),
+    *("collect_refusals", "note_last_seen", "prune_audit"),
 }
 
 
@@ -188,7 +188,7 @@ async def test_the_page_shows_tasks_with_their_next_run_and_last_result(site, ke
     session = await site.log_in(await site.make_user("ada", is_admin=True))
     async with site.client(cookie=session.id) as admin:
         fresh = (await admin.get("/admin/cron")).text
-        assert fresh.count("Has not run yet") == 6
+        assert fresh.count("Has not run yet") == 7
         await admin.post(f"/cron/{key}")
         page = (await admin.get("/admin/cron")).text
         assert page.count("Nothing to remove") == 5
