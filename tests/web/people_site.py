@@ -29,7 +29,7 @@ class Browser:
     def __init__(self, client, session):
         self._client = client
         self.session = session
-        self.get = client.get
+        self.get, self.post = client.get, client.post
 
     async def submit(self, path, form_id, **values):
         return await self._client.post(

@@ -1,8 +1,10 @@
 """The administration of people: the list, accounts, who may change whom, and that the site keeps an administrator."""
 
 import asyncio
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import asyncpg
 import orjson
 import pyotp
 import pytest
@@ -27,7 +29,7 @@ from kernel.login_jobs import (
     ReplaceRecoveryCodes,
     ResetSecondFactor,
 )
-from kernel.people.store import list_counted_roles
+from kernel.people.store import list_counted_roles, lock_people
 from kernel.person_jobs import (
     CHANGE_ROLE,
     SAVE_ACCOUNT,
@@ -119,6 +121,12 @@ async def test_names_that_pass_for_others_and_wrong_values_are_refused_each_at_i
     assert await office.find("zoe") is None
 
 
+async def let_manage(office, permission):
+    async with office.site.worker.db.acquire() as conn:
+        await grant_permission(conn, "manager", permission)
+    await office.site.worker.cache.drop([PERMISSIONS_TAG])
+
+
 async def test_who_administers_users_gets_no_further_than_that(office):
     """Not by fields that the form does not have, and not by setting the password of somebody who may do more."""
     ann, manager, editor = await office.find("ann"), office.roles["manager"], office.roles["editor"]
@@ -131,9 +139,7 @@ async def test_who_administers_users_gets_no_further_than_that(office):
         await browser.submit(f"{ann.path}/edit", "person", seen=ann.digest(), **values)
         ann = await office.find("ann")
         assert (ann.roles, ann.user.is_admin) == ((), False)
-        async with office.site.worker.db.acquire() as conn:
-            await grant_permission(conn, "manager", "access content overview")
-        await office.site.worker.cache.drop([PERMISSIONS_TAG])
+        await let_manage(office, "access content overview")
         sent = await browser.submit(f"{ann.path}/edit", "person", seen=ann.digest(), **values)
         assert sent.status_code == 303
         async with office.site.worker.db.acquire() as conn:
@@ -241,21 +247,65 @@ async def test_nobody_shuts_themselves_out_and_an_administrator_stays(office):
     assert await office.find("root") == root
 
 
-async def test_two_administrators_cannot_block_each_other_at_the_same_moment(office):
-    """Each is the other's last administrator, and whoever is second has no right to ask any more."""
-    await office.site.make_user("eva", is_admin=True)
-    eva, root = await office.find("eva"), await office.find("root")
-    office.users["eva"] = eva.user
-    async with office.browser("root") as first, office.browser("eva") as second:
-        answers = await asyncio.gather(
-            first.submit("/admin/people/bulk", "people_bulk", action="block", sure="1", item=[str(eva.id)]),
-            second.submit("/admin/people/bulk", "people_bulk", action="block", sure="1", item=[str(root.id)]),
+@asynccontextmanager
+async def hold_people(site):
+    """Whoever changes people waits inside; it yields a wait for so many who do."""
+    conn = await asyncpg.connect(site.config.database_url)
+
+    async def wait(number):
+        waiting = (
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = $1"
         )
-    assert {answer.status_code for answer in answers} <= {303, 403}
-    active = [
-        person for person in (await office.find("eva"), await office.find("root")) if person.user.is_active
-    ]
-    assert len(active) == 1
+        database = await conn.fetchval("SELECT oid FROM pg_database WHERE datname = current_database()")
+        async with asyncio.timeout(30):
+            while await conn.fetchval(waiting, database) < number:
+                await asyncio.sleep(0.01)
+
+    try:
+        async with conn.transaction():
+            await lock_people(conn)
+            yield wait
+    finally:
+        await conn.close()
+
+
+async def test_two_administrators_cannot_shut_each_other_out_at_the_same_moment(office):
+    """Each is the other's last administrator: who is second was allowed to ask, and is refused all the same."""
+    await office.site.make_user("eva", is_admin=True)
+
+    async def edit(browser, person):
+        """An administrator no more."""
+        return await browser.submit(
+            f"{person.path}/edit", "person", seen=person.digest(), name=person.name, active="1"
+        )
+
+    async def block(browser, person):
+        return await browser.submit(
+            "/admin/people/bulk", "people_bulk", action="block", sure="1", item=[str(person.id)]
+        )
+
+    async def delete(browser, person):
+        return await browser.submit(f"{person.path}/delete", "person_delete", fate="keep")
+
+    for first, second in ((edit, edit), (edit, block), (block, edit), (edit, delete), (delete, edit)):
+        root, eva = await office.find("root"), await office.find("eva")
+        office.users |= {"root": root.user, "eva": eva.user}
+        async with office.browser("root") as roots, office.browser("eva") as evas:
+            async with hold_people(office.site) as wait:
+                begun = []
+                for change, browser, person in ((first, roots, eva), (second, evas, root)):
+                    begun.append(asyncio.create_task(change(browser, person)))
+                    await wait(len(begun))
+            done, refused = await asyncio.gather(*begun)
+        what = f"{first.__name__}, then {second.__name__}"
+        assert done.status_code == 303, (what, done.text)
+        assert second is not edit or "This is the last administrator" in refused.text, (what, refused.text)
+        assert (await office.find("root")).digest() == root.digest(), what
+        eva = await office.find("eva")
+        assert eva is None or not (eva.user.is_admin and eva.user.is_active), what
+        async with office.site.worker.db.acquire() as conn:
+            await conn.execute("UPDATE users SET status = 1, is_admin = true WHERE name = 'eva'")
+        await office.site.worker.cache.drop([PERMISSIONS_TAG])
 
 
 async def test_a_one_time_link_is_shown_once_and_opens_the_account(office):

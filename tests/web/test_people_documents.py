@@ -1,5 +1,7 @@
 """People administered by programs, and that nobody gets further by it, or by any other door, than they may."""
 
+from functools import partial
+
 import pytest
 
 from kernel.form.token import TOKEN_HEADER, build_form_token
@@ -119,81 +121,88 @@ async def test_wrong_documents_are_told_by_key_and_change_nothing(office):
     assert await office.find("zoe") is None
 
 
-async def test_who_administers_users_raises_nobody_and_touches_no_administrator_by_any_door(office):
-    """By a token of hers, by a script in her session, by a form, and many at once."""
-    await add_role(office, "author", "create page content", to=["ed"])
-    author = await add_role(office, "author")
-    await add_role(office, "auditor", "administer audit log", to=["kit"])
-    site, manager, editor = office.site, office.roles["manager"], office.roles["editor"]
-    people = {name: await office.find(name) for name in ("root", "kit", "mia", "ed", "ann")}
-    token = await site.make_token(office.users["mia"])
-    session = await site.log_in(office.users["mia"])
-    script = {TOKEN_HEADER: build_form_token(session, SCRIPT_FORM_ID)}
+# What she might send about somebody's account.
+TOUCHES = (
+    {"password": "a whole new one"},
+    {"mail": "mine@example.org"},
+    {"active": False},
+    {"admin": True},
+    {"name": "taken over"},
+    {"roles": []},
+)
+OPENINGS = TOUCHES[:2]
 
-    def id_of(name):
-        return str(people[name].id)
 
-    # Of an administrator, of somebody whose role administers something, of herself: nothing, in any way.
-    touches = (
-        {"password": "a whole new one"},
-        {"mail": "mine@example.org"},
-        {"active": False},
-        {"admin": True},
-        {"name": "taken over"},
-        {"roles": [manager]},
-        {"roles": []},
-    )
-    attempts = [(f"{people[name].path}/edit", touch) for name in ("root", "kit", "mia") for touch in touches]
-    # Of others, who may do less: no more rights than she has.
-    attempts += [
-        (f"{people['ann'].path}/edit", {"admin": True}),
-        (f"{people['ann'].path}/edit", {"roles": [manager]}),
-        (f"{people['ann'].path}/edit", {"roles": [author]}),
-        (f"{people['ann'].path}/edit", {"roles": [editor, author]}),
+def list_attempts(people, manager, editor, author):
+    """Of an administrator, of somebody whose role administers something, of herself: nothing, in any way. Of others,
+    who may do less: no more rights than she has."""
+    edits = [
+        (people[name], touch) for name in ("root", "kit", "mia") for touch in (*TOUCHES, {"roles": [manager]})
+    ]
+    ann, mia = people["ann"], people["mia"]
+    edits += [
+        (ann, {"admin": True}),
+        (ann, {"roles": [manager]}),
+        (ann, {"roles": [author]}),
+        (ann, {"roles": [editor, author]}),
+    ]
+    return [
+        *((f"{person.path}/edit", document) for person, document in edits),
         (f"{PEOPLE}/add", {"name": "zoe", "admin": True}),
         (f"{PEOPLE}/add", {"name": "zoe", "roles": [manager]}),
         (f"{PEOPLE}/add", {"name": "zoe", "roles": [author], "password": "a whole new one"}),
-        (f"{PEOPLE}/bulk", {"action": "add_role", "people": [id_of("ann")], "role": manager}),
-        (f"{PEOPLE}/bulk", {"action": "add_role", "people": [id_of("ann"), id_of("mia")], "role": author}),
+        (f"{PEOPLE}/bulk", {"action": "add_role", "people": [str(ann.id)], "role": manager}),
+        (f"{PEOPLE}/bulk", {"action": "add_role", "people": [str(ann.id), str(mia.id)], "role": author}),
     ]
-    async with site.client(token=token) as program, site.client(cookie=session.id) as browser:
-        for path, document in attempts:
-            for client, headers in ((program, {}), (browser, script)):
-                answer = await client.post(path, json=document, headers=headers)
+
+
+async def try_forms(browser, people):
+    """Of the same people, and of ed, who may do more than she but administers nothing."""
+    ed = people["ed"]
+    for values in OPENINGS:
+        form = {"name": "ed", "active": "1", "seen": ed.digest(), **values}
+        sent = await browser.submit(f"{ed.path}/edit", "person", **form)
+        assert (sent.status_code, "may do what you may not" in sent.text) == (422, True)
+    assert (await browser.submit(f"{ed.path}/login-link", "person_login_link")).status_code == 403
+    chosen = [str(people[name].id) for name in ("root", "kit", "mia")]
+    await browser.submit(f"{PEOPLE}/bulk", "people_bulk", action="block", sure="1", item=chosen)
+    for name in ("root", "kit", "mia"):
+        for verb, form_id, values in (
+            ("delete", "person_delete", {"fate": "keep"}),
+            ("login-link", "person_login_link", {}),
+            ("tokens", "api_token", {"label": "x", "days": "7", "reach": "everything"}),
+            ("tokens/revoke", "api_token_revoke", {"token": chosen[0]}),
+        ):
+            sent = await browser.submit(f"{people[name].path}/{verb}", form_id, **values)
+            assert sent.status_code == 403, (name, verb)
+
+
+async def test_who_administers_users_raises_nobody_and_touches_no_administrator_by_any_door(office):
+    """By a token of hers, by a script in her session, by a form, and many at once."""
+    author = await add_role(office, "author", "create page content", to=["ed"])
+    await add_role(office, "auditor", "administer audit log", to=["kit"])
+    people = {name: await office.find(name) for name in ("root", "kit", "mia", "ed", "ann")}
+    token = await office.site.make_token(office.users["mia"])
+    attempts = list_attempts(people, office.roles["manager"], office.roles["editor"], author)
+    async with office.site.client(token=token) as program, office.browser("mia") as browser:
+        script = {TOKEN_HEADER: build_form_token(browser.session, SCRIPT_FORM_ID)}
+        doors = (program.post, partial(browser.post, headers=script))
+        for post in doors:
+            for path, document in attempts:
+                answer = await post(path, json=document)
                 said = (answer.status_code, answer.json()["error"]["code"])
                 assert said == (403, "forbidden"), (path, document, answer.text)
-        # Who may do more than she, but administers nothing: no password, no address, no link; but a block.
-        for client, headers in ((program, {}), (browser, script)):
-            for document in ({"password": "a whole new one"}, {"mail": "mine@example.org"}):
-                answer = await client.post(f"{people['ed'].path}/edit", json=document, headers=headers)
+            # No password, no address of ed; but a block.
+            for document in OPENINGS:
+                answer = await post(f"{people['ed'].path}/edit", json=document)
                 assert answer.status_code == 422, (document, answer.text)
                 assert "may do what you may not" in answer.text
-
-        async def send(path, form_id, **values):
-            return await browser.post(path, data={"form_token": build_form_token(session, form_id), **values})
-
-        for values in ({"password": "a whole new one"}, {"mail": "mine@example.org"}):
-            form = {"name": "ed", "active": "1", "seen": people["ed"].digest(), **values}
-            sent = await send(f"{people['ed'].path}/edit", "person", **form)
-            assert (sent.status_code, "may do what you may not" in sent.text) == (422, True)
-        assert (await send(f"{people['ed'].path}/login-link", "person_login_link")).status_code == 403
-        # Many at once: those that she may are, the others are left alone, and it says why.
-        names = ("root", "kit", "mia", "ed")
+        await try_forms(browser, people)
         for action in ("unblock", "block"):
-            everybody = {"action": action, "people": [id_of(name) for name in names if name != "mia"]}
-            done = (await program.post(f"{PEOPLE}/bulk", json=everybody)).json()
-            assert (done["ids"], len(done["refused"])) == ([id_of("ed")], 2), done
-        form = {"action": "block", "sure": "1", "item": [id_of(name) for name in names[:3]]}
-        await send(f"{PEOPLE}/bulk", "people_bulk", **form)
-        for name in ("root", "kit", "mia"):
-            for verb, form_id, values in (
-                ("delete", "person_delete", {"fate": "keep"}),
-                ("login-link", "person_login_link", {}),
-                ("tokens", "api_token", {"label": "x", "days": "7", "reach": "everything"}),
-                ("tokens/revoke", "api_token_revoke", {"token": id_of("root")}),
-            ):
-                sent = await send(f"{people[name].path}/{verb}", form_id, **values)
-                assert sent.status_code == 403, (name, verb)
+            chosen = [str(people[name].id) for name in ("root", "kit", "ed")]
+            answer = await program.post(f"{PEOPLE}/bulk", json={"action": action, "people": chosen})
+            done = answer.json()
+            assert (done["ids"], len(done["refused"])) == (chosen[2:], 2), done
     for name in ("root", "kit", "mia", "ann"):
         assert await office.find(name) == people[name], name
     assert await office.find("zoe") is None
