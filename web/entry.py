@@ -118,7 +118,7 @@ async def renew_session(visit: Visit) -> None:
 
 async def check_own_password(visit: Visit, user: User, values: Mapping[str, Any]) -> dict[str, str]:
     """What is wrong with the password that a form asks for under `current`, of a person who has one. Raises Locked."""
-    if user.has_password and not await verify_own_password(visit.rt, user, values["current"]):
+    if user.has_password and not await verify_own_password(visit.rt, visit.ctx, user, values["current"]):
         return {"current": WRONG_PASSWORD}
     return {}
 

@@ -6,12 +6,15 @@ from typing import Final
 from uuid import UUID
 
 from kernel import clock
+from kernel.audit.model import Entry, Origin
+from kernel.audit.store import insert_events
 from kernel.db.pool import Database
 from kernel.errors import Invalid
 from kernel.ids import uuid7
 from kernel.jobs import RecordLogin, SetPassword
 from kernel.ledger.run import JobRun
 from kernel.mail.address import check_address, normalise_address
+from kernel.names import OPERATOR_ID
 from kernel.runtime import Runtime
 from kernel.user.entry.notices import PASSWORD_CHANGED, tell_person
 from kernel.user.model import User, user_tag
@@ -66,6 +69,9 @@ async def ensure_administrator(db: Database) -> User:
             name = "admin" if number == 1 else f"admin {number}"
             user = await insert_user(tx.conn, name=name, pass_hash=None, mail=None, is_admin=True)
             number += 1
+            if user is not None:
+                made = Entry("account.create", "account", str(user.id), name, {"administrator": True})
+                await insert_events(tx.conn, Origin(OPERATOR_ID), [made])
     return user
 
 

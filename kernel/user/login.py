@@ -76,7 +76,7 @@ async def log_in(rt: Runtime, ctx: Context, name: str, password: str, source: So
         address=source.address,
         device=find_device(key, source.device, user_id or ANONYMOUS_ID, epoch, clock.now()),
     )
-    await _begin(rt, ctx, attempt, source, user_id)
+    await _begin(rt, ctx, attempt, source.address, user_id)
     fits = await verify_password(found.pass_hash if found is not None else None, password)
     if found is None or not fits or not found.user.is_active:
         await fail_attempt(rt.shared, attempt)
@@ -128,7 +128,7 @@ async def log_in_by_code(
         address=source.address,
         device=find_device(key, source.device, user_id, found.device_epoch, clock.now()),
     )
-    await _begin(rt, ctx, attempt, source, user_id)
+    await _begin(rt, ctx, attempt, source.address, user_id)
     if not await take_code(rt, ctx, user_id, code):
         await fail_attempt(rt.shared, attempt)
         log.info("login refused", user_id=str(user_id), code_fits=False)
@@ -154,20 +154,20 @@ async def remember_browser(rt: Runtime, source: Source, user_id: UUID) -> str:
     return _remember(key, source, found) if found is not None else ""
 
 
-async def _begin(rt: Runtime, ctx: Context, attempt: Attempt, source: Source, user_id: UUID | None) -> None:
+async def _begin(rt: Runtime, ctx: Context, attempt: Attempt, address: str, user_id: UUID | None) -> None:
     """Raises Locked."""
     try:
         await begin_attempt(rt.shared, attempt)
     except Locked:
-        await note_locked_login(rt, ctx, attempt, source.address, user_id)
+        await note_locked_login(rt, ctx, attempt, address, user_id)
         raise
 
 
-async def verify_own_password(rt: Runtime, user: User, password: str) -> bool:
+async def verify_own_password(rt: Runtime, ctx: Context, user: User, password: str) -> bool:
     """Whether somebody who is logged in knows the password, as is asked before it is changed. Raises Locked: a session
     that was left open is no place to guess."""
     attempt = build_own_attempt(user.id, "password")
-    await begin_attempt(rt.shared, attempt)
+    await _begin(rt, ctx, attempt, ctx.client_address, user.id)
     async with rt.db.acquire() as conn:
         pass_hash = await find_pass_hash(conn, user.id)
     fits = await verify_password(pass_hash, password)
@@ -180,7 +180,7 @@ async def take_own_code(
 ) -> bool:
     """The same for the code of a second factor. Raises Locked."""
     attempt = build_own_attempt(user_id, "code")
-    await begin_attempt(rt.shared, attempt)
+    await _begin(rt, ctx, attempt, ctx.client_address, user_id)
     fits = await take_code(rt, ctx, user_id, code, with_recovery=with_recovery)
     await (pass_attempt if fits else fail_attempt)(rt.shared, attempt)
     return fits

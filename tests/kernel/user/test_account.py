@@ -110,6 +110,8 @@ async def test_processes_that_start_together_make_one_administrator(database):
     assert (users[0].name, users[0].is_admin, users[0].has_password) == ("admin", True, False)
     async with database.acquire() as conn:
         assert len(await list_users(conn)) == 1
+        (told,) = await conn.fetch("SELECT action, actor_name, subject_label FROM audit_event")
+    assert tuple(told) == ("account.create", "the command line", "admin")
 
 
 async def test_an_administrator_who_may_log_in_is_found_again(database):

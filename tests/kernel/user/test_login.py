@@ -187,9 +187,15 @@ async def test_a_flood_while_somebody_is_locked_out_is_one_row_of_the_ledger(
     assert await count() == 2
 
 
-async def test_ones_own_password_is_asked_for_again(rt, ada):
-    assert await verify_own_password(rt, ada, PASSWORD)
-    assert not await verify_own_password(rt, ada, "wrong password")
+async def test_ones_own_password_is_asked_for_again(rt, ctx, ada, database):
+    """Who guesses it in a session that was left open is locked out, and the audit log hears of that, once."""
+    assert await verify_own_password(rt, ctx, ada, PASSWORD)
+    for _ in range(5):
+        assert not await verify_own_password(rt, ctx, ada, "wrong password")
+    for _ in range(2):
+        with pytest.raises(Locked):
+            await verify_own_password(rt, ctx, ada, PASSWORD)
+    assert [job["kind"] for job in await list_jobs(database)] == ["note_login_failure"]
 
 
 async def test_a_link_logs_in_once(rt, ctx, ada, database):

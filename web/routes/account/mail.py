@@ -61,7 +61,7 @@ async def change_mail(submitted: Submitted | None, document: dict[str, Any] | No
         problems["mail"] = problem
     if not problems and user.mail is not None and address.lower() == user.mail.lower():
         problems["mail"] = "This is your address already."
-    if not problems and not await verify_own_password(visit.rt, user, values["current"]):
+    if not problems and not await verify_own_password(visit.rt, visit.ctx, user, values["current"]):
         problems["current"] = WRONG_PASSWORD
     if problems:
         return await show_form(
