@@ -1,4 +1,4 @@
-"""The tasks about people at the doors: who was seen or refused is taken up, addresses forgotten, old entries deleted."""
+"""The tasks about people at the doors: who was seen or refused is taken up, addresses and old entries are deleted."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -31,11 +31,19 @@ async def run_collect_refusals(rt: Runtime, turn: Turn) -> None:
         for begin, numbers in stretches:
             counted = [(*read_refusal(field), number) for field, number in numbers.items()]
             await write_refusals(step.conn, begin, counted)
-        pruned = await prune_refusals(step.conn, turn.now - KEEP_REFUSALS, addresses_before, BATCH)
-        if refused or pruned:
-            step.finish(f"{refused:,} refused requests taken up, {pruned:,} old rows removed")
-        else:
-            step.finish("Nothing to take up")
+    pruned = 0
+    while not turn.is_over:
+        async with turn.step() as step:
+            number = await prune_refusals(step.conn, turn.now - KEEP_REFUSALS, addresses_before, BATCH)
+            pruned += number
+            if number < BATCH:
+                step.finish(_tell_refusals(refused, pruned))
+
+
+def _tell_refusals(refused: int, pruned: int) -> str:
+    if not refused and not pruned:
+        return "Nothing to take up"
+    return f"{refused:,} refused requests taken up, {pruned:,} old rows removed"
 
 
 async def run_note_last_seen(rt: Runtime, turn: Turn) -> None:

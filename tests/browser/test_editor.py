@@ -50,6 +50,12 @@ async def test_a_person_writes_a_post_and_a_visitor_reads_it(run_site, browser, 
             for part, style in (("[aria-invalid=true]", "borderColor"), (".form-problem", "color"))
         ]
         assert border == bad
+        # And an icon before the sentence: who does not see the red sees that.
+        icon = await problem.first.evaluate(
+            "part => { const icon = getComputedStyle(part, '::before');"
+            " return [icon.content, icon.backgroundColor, icon.display !== 'none' && parseFloat(icon.width) >= 16]; }"
+        )
+        assert icon == ['"!"', bad, True]
         assert await editor.get_by_label("Summary").input_value() == "In one sentence."
 
         await editor.get_by_label("Published on").fill("2026-03-31")

@@ -1,15 +1,22 @@
 """What is wrong is told in the form that was asked for, and no more of it than is good; a closed site says so."""
 
+import re
+from html import unescape
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
 from kernel.context import Actor, Context
+from kernel.errors import Invalid, Unavailable
 from kernel.ledger.wait import submit_and_wait
 from kernel.site_jobs import SET_MAINTENANCE, SetMaintenance
+from tests.web.test_people import read_token
+from tests.web.test_second_factor import send_code, turn_on
 from web.entry import read_destination
 
 MISSING = "/item/01936e3b-4f5a-7000-8000-000000000001"
+PASSWORD = "correct horse battery"
+SECRET = "postgresql://trovato:hunter2@db"
 
 
 @pytest.mark.story("5.5")
@@ -27,6 +34,41 @@ async def test_a_stranger_is_sent_to_the_login_and_comes_back_to_where_he_was(si
         for path, status in (("/user/logout", 403), ("/admin/stage/switch", 401)):
             refused = await stranger.post(path, data={"form_token": "old"})
             assert (refused.status_code, 'href="/user/login"' in refused.text) == (status, True), path
+
+
+@pytest.mark.story("5.5")
+async def test_who_asked_for_a_page_comes_to_it_whatever_the_login_takes(site):
+    """Wrong values, a form that is too old, and the page for a code lie between."""
+    session = await site.log_in(await site.make_user("ada", is_admin=True, password=PASSWORD))
+    async with site.client(cookie=session.id) as browser:
+        _, codes = await turn_on(site, browser, session)
+    wanted = "/admin/content?status=0&text=%2F%2Fevil.example"
+    async with site.client() as browser:
+        page = await browser.get((await browser.get(wanted)).headers["Location"])
+        right = {"name": "ada", "password": PASSWORD}
+        for mistake, status in (
+            ({"password": "wrong horse battery"}, 401),
+            ({"form_token": "old"}, 403),
+            ({"name": ""}, 422),
+        ):
+            page = await browser.post("/user/login", data=read_hidden(page.text) | right | mistake)
+            assert page.status_code == status
+        step = await browser.post("/user/login", data=read_hidden(page.text) | right)
+        assert (step.status_code, step.headers["Location"]) == (303, "/user/login/code")
+        stale = await browser.post("/user/login/code", data={"form_token": "old", "code": codes[0]})
+        assert (stale.status_code, bool(read_token(stale.text))) == (403, True)
+        assert (await send_code(browser, "000000")).status_code == 401
+        entered = await send_code(browser, codes[0])
+        assert (entered.status_code, entered.headers["Location"]) == (303, wanted)
+        assert (await browser.get(wanted)).status_code == 200
+
+
+def read_hidden(html):
+    """What the page's own form sends without being typed."""
+    found = re.findall(
+        r'<input type="hidden"[^>]* name="(\w+)" value="([^"]*)"', html[html.index('<form class="form"') :]
+    )
+    return {name: unescape(value) for name, value in found}
 
 
 @pytest.mark.story("5.5")
@@ -51,6 +93,52 @@ async def test_programs_get_the_same_as_json(site):
             assert told["error"]["code"] == code
             assert told["request_id"] == answer.headers["X-Request-ID"]
             assert set(told["error"]) == {"code", "message"}
+
+
+async def test_what_nobody_foresaw_is_told_without_a_word_of_it(site):
+    """And what was foreseen without what only the log is to know; values that are wrong as a page, each of them."""
+    wrong = Invalid({"title": "A title without <script>, please.", "": "Too many."})
+    broken = {
+        "/broken": RuntimeError(SECRET),
+        "/missing": KeyError(SECRET),
+        "/away": Unavailable("The mail server does not answer.", detail=SECRET),
+        "/wrong": wrong,
+    }
+    for path, error in broken.items():
+
+        async def fail(error=error):
+            raise error
+
+        site.app._app.add_url_rule(path, path, fail)
+    session = await site.log_in(await site.make_user("ada", is_admin=True))
+    async with site.client() as stranger, site.client(cookie=session.id) as admin:
+        for path, status, title, code in (
+            ("/broken", 500, "Something went wrong on our side", "unexpected"),
+            ("/missing", 500, "Something went wrong on our side", "unexpected"),
+            ("/away", 503, "The site cannot answer just now", "unavailable"),
+            ("/wrong", 422, "Some values need your attention", "invalid"),
+        ):
+            for browser in (stranger, admin):
+                page = await browser.get(path)
+                told = await browser.get(path, headers={"Accept": "application/json"})
+                assert (page.headers["Content-Type"], f">{title}</h1>" in page.text) == (
+                    "text/html; charset=utf-8",
+                    True,
+                )
+                assert f"Request {page.headers['X-Request-ID']}<" in page.text
+                assert told.json()["error"]["code"] == code
+                assert told.json()["request_id"] == told.headers["X-Request-ID"]
+                for answer in (page, told):
+                    assert (answer.status_code, answer.headers["Cache-Control"]) == (status, "no-store")
+                    known = answer.text + repr(answer.headers)
+                    assert not any(part in known for part in (SECRET, "hunter2", "Error(", "Traceback")), (
+                        known
+                    )
+        told = await stranger.get("/wrong", headers={"Accept": "application/json"})
+        assert told.json()["error"]["problems"] == wrong.problems
+        page = (await stranger.get("/wrong")).text
+        assert "<li>A title without &lt;script&gt;, please.</li>" in page
+        assert "<li>Too many.</li>" in page
 
 
 @pytest.mark.parametrize(

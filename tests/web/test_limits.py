@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from kernel import clock
+from kernel.config import read_config
 from kernel.context import Actor, Context
 from kernel.form.token import build_form_token
 from kernel.ledger.wait import submit_and_wait
@@ -134,8 +135,8 @@ def test_wrong_settings_are_told_by_field(stored, field):
 
 @pytest.fixture
 async def limited(site_config, renderer):
-    """A site that counts: `doors` and more are set as an administrator would."""
-    config = replace(site_config, rate_limits=True)
+    """A site that counts, as one does where nothing is set: `doors` and more are set as an administrator would."""
+    config = replace(site_config, rate_limits=read_config({}).rate_limits)
     async with open_site(config, renderer) as site:
         admin = await site.make_user("root", is_admin=True)
 

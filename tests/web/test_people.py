@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from kernel.config import read_config
 from kernel.form.token import build_form_token
 from kernel.shared.session import Sessions
 from kernel.user.login_link import create_login_link
@@ -69,8 +70,12 @@ async def test_a_wrong_password_and_an_unknown_name_are_told_alike(site):
 
 
 async def test_the_cookie_is_secure_where_the_site_is(site_config, renderer):
+    """Without anything being set for it; but where a site of HTTP says so, that counts."""
+    shipped = read_config({"SITE_URL": "https://example.org"})
+    assert not read_config({"SITE_URL": "http://example.org"}).secure_cookies
+    assert read_config({"SITE_URL": "http://example.org", "SECURE_COOKIES": "true"}).secure_cookies
     async with (
-        open_site(replace(site_config, secure_cookies=True), renderer) as site,
+        open_site(replace(site_config, secure_cookies=shipped.secure_cookies), renderer) as site,
         site.client() as browser,
     ):
         cookie = (await browser.get("/user/login")).headers["Set-Cookie"]

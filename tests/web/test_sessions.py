@@ -1,9 +1,13 @@
 """Where somebody is logged in, for how long, and how that ends."""
 
+import asyncio
+
 import pytest
 
 from kernel.form.token import build_form_token
 from kernel.shared.session import Client, Sessions
+from kernel.user.ways_in import end_ways_in
+from tests.web.test_new_password import hold
 from tests.web.test_people import log_in, read_token
 
 PASSWORD = "correct horse battery"
@@ -101,7 +105,7 @@ async def test_a_new_password_ends_all_other_sessions_and_gives_this_one_another
 
 
 async def test_a_blocked_account_loses_its_sessions_at_once_and_for_good(site):
-    ada = await site.make_user("ada", is_admin=True)
+    ada = await site.make_user("ada", is_admin=True, password=PASSWORD)
     session = await site.log_in(ada)
     async with site.client(cookie=session.id) as browser, site.worker.db.acquire() as conn:
         assert (await browser.get("/admin")).status_code == 200
@@ -112,6 +116,17 @@ async def test_a_blocked_account_loses_its_sessions_at_once_and_for_good(site):
         await site.worker.cache.drop([f"user:{ada.id}"])
         browser.cookies.set("trovato", session.id)
         assert (await browser.get("/admin")).status_code == 303
+        # Also the one that a login makes whose password was found right a moment before.
+        browser.cookies.clear()
+        async with hold(site, "user_second_factor", "ACCESS EXCLUSIVE") as wait:
+            entering = asyncio.create_task(log_in(browser, "ada", PASSWORD))
+            await asyncio.wait_for(wait(), 30)
+            await conn.execute("UPDATE users SET status = 0 WHERE id = $1", ada.id)
+            await end_ways_in(site.worker, [ada.id])
+        refused = await entering
+        assert (refused.status_code, "Log in again." in refused.text) == (401, True)
+        assert "trovato-device" not in browser.cookies
+        assert await Sessions(site.web.shared, DAY_S).list_own(ada.id) == []
 
 
 async def test_a_program_with_a_token_has_no_business_with_logins(site):
