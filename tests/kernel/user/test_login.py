@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
 
 from kernel.errors import LoginRequired, NotFound
 from kernel.shared.refusals import read_refusal
@@ -22,7 +22,7 @@ from kernel.user.login import (
     verify_own_password,
 )
 from kernel.user.login_link import consume_login_link, create_login_link, find_login_link
-from kernel.user.password import needs_rehash
+from kernel.user.password import HASHER, needs_rehash
 from kernel.user.store import find_pass_hash
 from kernel.user.ways_in import end_ways_in
 from tests.kernel.user.conftest import PASSWORD
@@ -93,14 +93,29 @@ async def test_every_refusal_is_the_same(rt, ctx, ada, database, entered):
     assert [job["kind"] for job in await list_jobs(database)] == ["note_login_failure"]
 
 
-async def test_blocked_users_and_those_without_a_password_are_refused_alike(rt, ctx, ada, database):
-    await block(database, ada)
-    with pytest.raises(LoginRequired, match=LOGIN_REFUSED):
-        await log_in(rt, ctx, "Ada", PASSWORD, HOME)
-    await set_hash(database, ada, None)
-    with pytest.raises(LoginRequired, match=LOGIN_REFUSED):
-        await log_in(rt, ctx, "Ada", PASSWORD, HOME)
-    assert [job["kind"] for job in await list_jobs(database)] == ["note_login_failure"] * 2
+@pytest.mark.story("2.3")
+async def test_every_login_hashes_once_whoever_is_named_and_is_refused_alike(
+    rt, ctx, ada, database, monkeypatch
+):
+    """Hashing takes longer than all the rest, so that a login without it would be known by its time."""
+    verify, work = PasswordHasher.verify, []
+
+    def watch(hasher, stored_hash, password):
+        work.append(extract_parameters(stored_hash))
+        return verify(hasher, stored_hash, password)
+
+    monkeypatch.setattr(PasswordHasher, "verify", watch)
+    wrong = "wrong password"
+    for name, password in (("Bob", PASSWORD), ("\x00", wrong), ("Ada", wrong), ("Ada", "p" * 100_000)):
+        with pytest.raises(LoginRequired, match=LOGIN_REFUSED):
+            await log_in(rt, ctx, name, password, HOME)
+    for is_blocked in (True, False):
+        # From elsewhere, before that is too much for one place.
+        await (block(database, ada) if is_blocked else set_hash(database, ada, None))
+        with pytest.raises(LoginRequired, match=LOGIN_REFUSED):
+            await log_in(rt, ctx, "Ada", PASSWORD, Source("198.51.100.7"))
+    assert work == [extract_parameters(HASHER.hash("any"))] * 6
+    assert [job["kind"] for job in await list_jobs(database)] == ["note_login_failure"] * 6
 
 
 async def test_a_hash_of_older_parameters_is_replaced_after_a_login(rt, ctx, ada, database, run_jobs):
