@@ -59,7 +59,7 @@ def read_limits_form(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[st
         path, _, limit = rest.strip().partition(" ")
         if method.upper() not in METHODS or not path or not limit.strip():
             problems["routes"] = (
-                f"{line[:60]!r}: write a method, a path and a limit, such as GET /search 20/min."
+                f"“{line[:60]}”: write a method, a path and a limit, such as GET /search 20/min."
             )
             continue
         routes[f"{method.upper()} {path}"] = limit.strip()
