@@ -149,7 +149,7 @@ def build_delete_form(person: Person, items: int | None, *, may_choose: bool) ->
         submit="Delete this account",
         cancel=person.path,
         danger=True,
-        elements=content if items != 0 else [Element("hidden", "fate", default="keep")],
+        elements=content if items != 0 else [Element("hidden", "fate", default="keep", locked=True)],
     )
 
 

@@ -48,8 +48,8 @@ def describe_settings(
     submitted: Submitted | None = None,
     problems: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """`rows` are what is set, `new` is what is to be set too, each as it was typed, and `problem` what is wrong with all
-    of it. A secret is never shown again, only that there is one."""
+    """`rows` are what is set, `new` is what is to be set too, each as it was typed, and `problem` what is wrong with
+    all. A secret is never shown again, only that there is one."""
     sent, wrong = submitted or {}, dict(problems or {})
     rows = [
         {

@@ -311,7 +311,7 @@ async def open_sessions(site, users):
     return {**opened, "pending": pending}
 
 
-@pytest.mark.story("9.4")
+@pytest.mark.story("9.3")
 async def test_every_form_that_is_filled_in_wrongly_says_so_at_its_fields_and_keeps_the_rest(site):
     users = {
         name: await create_user(

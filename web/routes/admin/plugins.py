@@ -117,7 +117,7 @@ async def change_plugin(
     visit = current_visit()
     values = document if submitted is None else {key: found[-1] for key, found in submitted.items()}
     operation = (values or {}).get("operation")
-    if operation not in _DONE or not is_machine_name(name):
+    if not isinstance(operation, str) or operation not in _DONE or not is_machine_name(name):
         raise BadInput(f"`operation` must be one of {', '.join(_DONE)}, for a plugin by its machine name.")
     if operation == "install":
         job = await _install(visit, name, str((values or {}).get("approved", "")))
