@@ -17,6 +17,7 @@ from kernel.batch.store import (
     move_revisions,
 )
 from kernel.ids import uuid7
+from kernel.item.decide import sees_everything
 from kernel.item.follow_up import drop_pages, follow_up_taps
 from kernel.item.model import Item
 from kernel.item.store import (
@@ -57,8 +58,10 @@ class DeletePerson:
 
 async def _begin(rt: Runtime, batch: Batch) -> Beginning:
     arguments: DeletePerson = batch.arguments
-    async with rt.db.acquire() as conn:
-        total = await count_content(conn, arguments.user_id, COUNTED_TO)
+    total: int | None = 0
+    if sees_everything(rt.plugins.registry, batch.ctx.actor):
+        async with rt.db.acquire() as conn:
+            total = await count_content(conn, arguments.user_id, COUNTED_TO)
     return Beginning(total or 0, {"step": "block"})
 
 
@@ -113,7 +116,9 @@ async def _settle_items(rt: Runtime, batch: Batch, part: Slice) -> None:
         moved = [replace(item, author_id=new_owner) for item in items]
         follow_up_taps(rt.plugins.registry, part.effects, ITEM_UPDATE, moved)
     drop_pages(part.effects, items)
-    part.count(len(items))
+    # Others are not told how much of it there was: they may not see all.
+    if sees_everything(rt.plugins.registry, batch.ctx.actor):
+        part.count(len(items))
     if len(ids) < ITEMS_AT_ONCE:
         part.place = {"step": "revisions"}
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from kernel.context import Actor
-from kernel.item.access import Operation, Step, Verdict, is_granted, weigh
+from kernel.item.access import Operation, Step, Verdict, is_granted, may_see_unpublished, weigh
 from kernel.item.model import Item
-from kernel.names import EVERYTHING
+from kernel.names import ACCESS_CONTENT, EVERYTHING
 from kernel.tap.answers import NEUTRAL
 from kernel.tap.catalogue import ITEM_ACCESS
 from kernel.tap.dispatch import dispatch
@@ -73,6 +73,12 @@ def is_decided_by_plugins(registry: TapRegistry, actor: Actor, types: Collection
     if types:
         return any(has_deciders(registry, item_type) for item_type in types)
     return bool(registry.get_implementors(ITEM_ACCESS) or registry.list_away(ITEM_ACCESS))
+
+
+def sees_everything(registry: TapRegistry, actor: Actor) -> bool:
+    """Whether no item is hidden from the actor, so that a number that counts all of them tells of none that is."""
+    sees_drafts = actor.may(ACCESS_CONTENT) and may_see_unpublished(actor)
+    return sees_drafts and not is_decided_by_plugins(registry, actor, ())
 
 
 def _find(scope: TapScope, item: Item, operation: Operation) -> Decision:

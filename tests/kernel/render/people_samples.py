@@ -68,7 +68,7 @@ def make_people_pages(renderer, session, common):
     yield "people_confirm", "admin/people_confirm.html", {**block, "more": 7, "back": "/admin/people"}
     tabs = [("Account", ADA.path, True), ("API tokens", f"{ADA.path}/tokens", False)]
     person = {**page, "person": ADA, "obstacle": "", "items": 4, "link": "", "link_hours": 24.0, "tabs": tabs}
-    person["differing"] = []
+    person |= {"differing": [], "is_counted": True}
     form = show(build_person_form(ADMINISTRATOR, ADA, [EDITOR]))
     yield (
         "person",
@@ -76,14 +76,16 @@ def make_people_pages(renderer, session, common):
         {**person, "form": form, "link": "https://example.org/user/login-link/x"},
     )
     kept = {"person": BOB, "form": "", "obstacle": "Only an administrator may do that.", "items": None}
+    kept["is_counted"] = False
     late = {"form": form, "differing": [("E-mail address", "ada@example.com"), ("Roles", "none")]}
     yield "person_late", "admin/person.html", {**person, **late}
     yield "person_kept", "admin/person.html", {**person, **kept, "tabs": []}
     new = {"person": None, "form": show(build_person_form(ADMINISTRATOR, None, [EDITOR])), "tabs": []}
     yield "person_add", "admin/person.html", {**person, **new}
-    for name, items in (("", 4), ("_empty", 0), ("_much", None)):
+    for name, items in (("", 4), ("_empty", 0), ("_much", None), ("_hidden", None)):
         form = show(build_delete_form(ADA, items, may_choose=True))
         given = {**page, "form": form, "person": ADA, "items": items, "is_live": bool(items)}
+        given["is_counted"] = name != "_hidden"
         yield f"person_delete{name}", "admin/person_delete.html", given
     given = {"may_see_people": True, "people_path": "/admin/people", "form": show(build_role_form(None))}
     counted = [{"role": role, "restricted": len(role.permissions) - 1} for role in ROLES]

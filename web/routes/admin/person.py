@@ -15,6 +15,7 @@ from kernel.form.render import render_form
 from kernel.form.token import build_dedupe_key
 from kernel.form.validate import read_values, validate_form
 from kernel.ids import parse_uuid, uuid7
+from kernel.item.decide import sees_everything
 from kernel.login_jobs import NOTE_LOGIN_LINK, NoteLoginLink
 from kernel.mail.address import normalise_address
 from kernel.names import LIVE
@@ -162,8 +163,7 @@ async def delete_person(
     visit = current_visit()
     sent = require_form(submitted)
     person = await load_own_business(visit, person_id)
-    items = await count_content(await visit.conn(), person.id)
-    form = build_delete_form(person, items, may_choose=visit.actor.may(CONTENT_PERMISSION))
+    form = await _build_delete_form(visit, person)
     submission = validate_form(form, visit.session, sent)
     problems = dict(submission.problems)
     heir_id = await _find_heir(visit, person, submission, problems)
@@ -171,6 +171,7 @@ async def delete_person(
         problems[""] = "You cannot delete yourself. Another administrator can."
     if problems:
         return await _show_delete(visit, person, submission.raw, problems, status=Invalid.status)
+    items = await count_content(await visit.conn(), person.id)
     await visit.release()
     job_id = await start_batch(
         visit.rt,
@@ -270,7 +271,7 @@ async def _show(
     form = build_person_form(visit.actor, person, await list_assignable_roles(conn))
     # What was seen is what is shown now, whatever was sent.
     values = {name: value for name, value in values.items() if name != "seen"}
-    items = await count_content(conn, person.id) if person is not None else 0
+    items = await _count_items(visit, person) if person is not None else None
     session = await visit.need_session()
     return await show_page(
         "admin/person.html",
@@ -283,6 +284,7 @@ async def _show(
         person=person,
         obstacle=obstacle,
         items=items,
+        is_counted=_may_know_number(visit),
         differing=differing,
         link=link,
         link_hours=round(visit.rt.config.login_link_ttl_s / 3600, 1),
@@ -290,11 +292,25 @@ async def _show(
     )
 
 
+def _may_know_number(visit: Visit) -> bool:
+    """To somebody from whom items are hidden, a number that counts all would tell of those."""
+    return sees_everything(visit.rt.plugins.registry, visit.actor)
+
+
+async def _count_items(visit: Visit, person: Person) -> int | None:
+    """None for very many, and where the visitor may not know."""
+    return await count_content(await visit.conn(), person.id) if _may_know_number(visit) else None
+
+
+async def _build_delete_form(visit: Visit, person: Person) -> Form:
+    items = await _count_items(visit, person)
+    return build_delete_form(person, items, may_choose=visit.actor.may(CONTENT_PERMISSION))
+
+
 async def _show_delete(
     visit: Visit, person: Person, values: dict[str, Any], problems: dict[str, str], *, status: int = 200
 ) -> Response:
-    items = await count_content(await visit.conn(), person.id)
-    form: Form = build_delete_form(person, items, may_choose=visit.actor.may(CONTENT_PERMISSION))
+    form = await _build_delete_form(visit, person)
     html = render_form(
         visit.rt.renderer, form, session=await visit.need_session(), values=values, problems=problems
     )
@@ -305,6 +321,7 @@ async def _show_delete(
         breadcrumbs=[*BREADCRUMBS, (person.name, person.path)],
         form=html,
         person=person,
-        items=items,
+        items=await _count_items(visit, person),
+        is_counted=_may_know_number(visit),
         is_live=visit.ctx.stage_id == LIVE,
     )
