@@ -68,6 +68,7 @@ async def test_each_fate_of_what_a_person_wrote(office):
             assert is_right(await read_item(office, item_id)), fate
             async with office.site.client(token=token) as program:
                 assert (await program.get("/jobs.json")).status_code == 401
+        await write_item(office, await office.find("ann"), "About nobody")
         missing = await browser.submit(
             f"{(await office.find('ann')).path}/delete", "person_delete", fate="assign", heir="nobody here"
         )
@@ -97,15 +98,21 @@ async def test_an_account_that_is_unblocked_meanwhile_stays(office):
     assert (await office.find("ann")).user.is_active
 
 
-async def test_who_may_not_change_content_may_only_keep_it(office):
+async def test_who_may_not_change_content_may_only_keep_it_and_is_not_told_how_much_it_is(office):
     ann = await office.find("ann")
     item_id = await write_item(office, ann, "Kept")
     async with office.browser("mia") as browser:
         sent = await browser.submit(f"{ann.path}/delete", "person_delete", fate="delete")
         assert sent.status_code == 422
+        pages = [read_text((await browser.get(f"{ann.path}{place}")).text) for place in ("", "/delete")]
+        assert "How much ann wrote is not told" in pages[1]
+        assert not [page for page in pages if "1 item" in page]
         sent = await browser.submit(f"{ann.path}/delete", "person_delete", fate="keep")
         assert sent.status_code == 303, sent.text
     assert (await read_item(office, item_id)).author_id == ANONYMOUS_ID
+    async with office.site.worker.db.acquire() as conn:
+        told = await conn.fetchrow("SELECT progress_done, progress_total FROM job WHERE kind = 'run_batch'")
+    assert tuple(told) == (0, 0)
 
 
 COMMITS = 7
