@@ -5,6 +5,27 @@ import pytest
 pytestmark = pytest.mark.browser
 
 
+async def check_problem_stands_out(editor, problem):
+    """It is said in words, in red, by an icon, and the field has the focus where it can be seen."""
+    minutes = editor.get_by_label("Reading time")
+    assert await problem.all_inner_texts() == ["Reading time in minutes must be a whole number, such as 42."]
+    assert await minutes.evaluate("input => input === document.activeElement")
+    assert await minutes.evaluate(
+        "input => { const box = input.getBoundingClientRect(); return box.top >= 0 && box.bottom <= innerHeight; }"
+    )
+    border, bad = [
+        await editor.evaluate(f"() => getComputedStyle(document.querySelector('{part}')).{style}")
+        for part, style in (("[aria-invalid=true]", "borderColor"), (".form-problem", "color"))
+    ]
+    assert border == bad
+    # And an icon before the sentence: who does not see the red sees that.
+    icon = await problem.first.evaluate(
+        "part => { const icon = getComputedStyle(part, '::before');"
+        " return [icon.content, icon.backgroundColor, icon.display !== 'none' && parseFloat(icon.width) >= 16]; }"
+    )
+    assert icon == ['"!"', bad, True]
+
+
 @pytest.mark.story("2.3")
 @pytest.mark.story("3.17")
 @pytest.mark.story("4.4")
@@ -37,25 +58,7 @@ async def test_a_person_writes_a_post_and_a_visitor_reads_it(run_site, browser, 
         await editor.get_by_role("button", name="Save").click()
         problem = editor.locator(".form-item--invalid .form-problem")
         await problem.first.wait_for()
-        minutes = editor.get_by_label("Reading time")
-        assert await problem.all_inner_texts() == [
-            "Reading time in minutes must be a whole number, such as 42."
-        ]
-        assert await minutes.evaluate("input => input === document.activeElement")
-        assert await minutes.evaluate(
-            "input => { const box = input.getBoundingClientRect(); return box.top >= 0 && box.bottom <= innerHeight; }"
-        )
-        border, bad = [
-            await editor.evaluate(f"() => getComputedStyle(document.querySelector('{part}')).{style}")
-            for part, style in (("[aria-invalid=true]", "borderColor"), (".form-problem", "color"))
-        ]
-        assert border == bad
-        # And an icon before the sentence: who does not see the red sees that.
-        icon = await problem.first.evaluate(
-            "part => { const icon = getComputedStyle(part, '::before');"
-            " return [icon.content, icon.backgroundColor, icon.display !== 'none' && parseFloat(icon.width) >= 16]; }"
-        )
-        assert icon == ['"!"', bad, True]
+        await check_problem_stands_out(editor, problem)
         assert await editor.get_by_label("Summary").input_value() == "In one sentence."
 
         await editor.get_by_label("Published on").fill("2026-03-31")

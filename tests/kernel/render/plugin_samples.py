@@ -41,18 +41,8 @@ def make_plugin_pages(common):
     offered = replace(uploaded, name="shop", state="offered", offered="", new_wishes=wishes)
     stop = Stop("votes", "tap_page", now(), "Plugin 'votes', tap_page: RuntimeError: no")
     failure = Failure(
-        uuid7(),
-        now(),
-        "votes",
-        "tap_page",
-        "tap-error",
-        stop.message,
-        "Traceback",
-        "0" * 64,
-        "",
-        40,
-        20,
-        True,
+        *(uuid7(), now(), "votes", "tap_page", "tap-error", stop.message, "Traceback"),
+        *("0" * 64, "", 40, 20, True),
     )
     page = common("votes", path="/admin/plugins/votes", breadcrumbs=[("Plugins", "/admin/plugins")])
     plugins = PluginSet(stops=(stop,))
