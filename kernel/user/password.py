@@ -24,9 +24,9 @@ DUMMY_HASH: Final = (
 def check_password(password: str) -> str:
     """What is wrong with a new password, as a sentence; "" when nothing is."""
     if len(password) < PASSWORD_MIN:
-        return f"The password has {len(password)} characters; use {PASSWORD_MIN} or more."
+        return f"Use {PASSWORD_MIN} characters or more; this password has {len(password)}."
     if len(password) > PASSWORD_MAX:
-        return f"The password has {len(password)} characters; {PASSWORD_MAX} are allowed at most."
+        return f"Use {PASSWORD_MAX} characters at most; this password has {len(password)}."
     return ""
 
 

@@ -82,7 +82,7 @@ async def add_person(page):
     await press_to_go(page)
     # What was typed is there; the first faulty field has the focus and is told with its complaint.
     assert await read_focus(page) == "Password"
-    assert "use 10 or more" in await page.inner_text("#person-password-problem")
+    assert "Use 10 characters or more" in await page.inner_text("#person-password-problem")
     assert "person-password-problem" in await page.get_by_label("Password").get_attribute("aria-describedby")
     assert await page.get_by_label("Username").input_value() == "Eve Ní Dhomhnaill"
     await tab_to(page, "Writer")

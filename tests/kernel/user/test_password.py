@@ -93,11 +93,11 @@ async def test_a_check_without_a_hash_takes_as_long_as_one_with():
 @pytest.mark.parametrize(
     ("password", "complaint"),
     [
-        ("", "The password has 0 characters; use 10 or more."),
-        ("nine char", "The password has 9 characters; use 10 or more."),
+        ("", "Use 10 characters or more; this password has 0."),
+        ("nine char", "Use 10 characters or more; this password has 9."),
         ("ten chars.", ""),
         ("p" * 500, ""),
-        ("p" * 501, "The password has 501 characters; 500 are allowed at most."),
+        ("p" * 501, "Use 500 characters at most; this password has 501."),
     ],
     ids=["empty", "short", "just-enough", "longest", "too-long"],
 )
