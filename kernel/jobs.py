@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
+from kernel.form_jobs import RUN_FORM_TAPS, SubmittedForm
 from kernel.job_kind import JobKind
 from kernel.login_jobs import (
     DISABLE_SECOND_FACTOR,
@@ -36,14 +37,6 @@ from kernel.person_jobs import (
     SET_PERMISSIONS,
 )
 from kernel.site_jobs import NOTE_LOGIN_FAILURE, SET_MAINTENANCE, SET_RATE_LIMITS
-
-
-@dataclass(frozen=True, slots=True)
-class SubmittedForm:
-    """What plugins may know of a form that was sent: `values` by the names of its elements, no passwords among them."""
-
-    form_id: str
-    values: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,9 +219,6 @@ DELETE_ITEM: Final = JobKind(
 INDEX_ITEM: Final = JobKind("index_item", IndexItem, "background", 60, 5, "recomputed whole from the item")
 RUN_ITEM_TAPS: Final = JobKind(
     "run_item_taps", RunItemTaps, "background", 60, 3, "plugins may see a tap again after a crash"
-)
-RUN_FORM_TAPS: Final = JobKind(
-    "run_form_taps", SubmittedForm, "background", 60, 3, "plugins may see a tap again after a crash"
 )
 RECORD_LOGIN: Final = JobKind(
     "record_login", RecordLogin, "background", 10, 5, "only ever moves the time forward"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from uuid import UUID
 
+from kernel.form_jobs import SubmittedForm
 from kernel.job_kind import JobKind
 
 RegistrationMode = Literal["off", "open", "approval"]
@@ -24,11 +25,12 @@ class MailPasswordReset:
 @dataclass(frozen=True, slots=True)
 class Register:
     """Checked by the form; whether the address is taken is found out by the worker. `pass_hash` is made before
-    submitting: a password never stands in the ledger."""
+    submitting: a password never stands in the ledger. `form` is for the plugins that want to hear of it."""
 
     name: str
     mail: str
     pass_hash: str
+    form: SubmittedForm | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from kernel.batch.run import run_batch
 from kernel.cron.key import run_new_cron_key
 from kernel.cron.run import run_cron
 from kernel.form.submitted import run_form_taps
+from kernel.form_jobs import RUN_FORM_TAPS
 from kernel.item.delete import run_delete_item
 from kernel.item.index import run_index_item
 from kernel.item.save import run_save_item
@@ -23,7 +24,6 @@ from kernel.jobs import (
     RETRY_JOB,
     RUN_BATCH,
     RUN_CRON,
-    RUN_FORM_TAPS,
     RUN_ITEM_TAPS,
     SAVE_ITEM,
     SET_PASSWORD,

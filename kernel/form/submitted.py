@@ -1,7 +1,7 @@
 """Tells plugins that a form was sent and its work done, after it happened."""
 
 from kernel.form.taps import list_listeners
-from kernel.jobs import SubmittedForm
+from kernel.form_jobs import SubmittedForm
 from kernel.ledger.run import JobRun
 from kernel.runtime import Runtime
 from kernel.tap.catalogue import FORM_SUBMIT

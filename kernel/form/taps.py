@@ -12,7 +12,7 @@ from typing import Any, Final
 from kernel.errors import PluginError
 from kernel.form.build import check_form, in_order
 from kernel.form.model import Element, Form, Option, Submission
-from kernel.jobs import SubmittedForm
+from kernel.form_jobs import SubmittedForm
 from kernel.tap.catalogue import FORM_ALTER, FORM_SUBMIT, FORM_VALIDATE, Tap
 from kernel.tap.dispatch import dispatch
 from kernel.tap.registry import TapRegistry

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from kernel import clock
 from kernel.context import Actor
+from kernel.form_jobs import RUN_FORM_TAPS
 from kernel.ids import uuid7
 from kernel.item.access import may_create
 from kernel.item.decide import is_allowed
@@ -15,7 +16,7 @@ from kernel.item.presave import run_presave_taps
 from kernel.item.store import insert_item, lock_item, select_item, update_item
 from kernel.item.values import Checked, check_values
 from kernel.item_type.load import get_item_type
-from kernel.jobs import RUN_FORM_TAPS, SaveItem
+from kernel.jobs import SaveItem
 from kernel.ledger.run import Finish, JobRun
 from kernel.names import LIVE
 from kernel.runtime import Runtime

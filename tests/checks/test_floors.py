@@ -22,6 +22,7 @@ FLOORS: Final = (
         "person_jobs",
         "login_jobs",
         "mail_jobs",
+        "form_jobs",
         "site_jobs",
         "config",
         "log",

@@ -1,16 +1,21 @@
 """A plugin's input in the form of an item: shown, checked, kept from the item, and told of afterwards."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
+from kernel.context import Context
 from kernel.form.token import build_form_token, build_id
+from kernel.form_jobs import RUN_FORM_TAPS, SubmittedForm
+from kernel.ledger.submit import submit_job
 from kernel.ledger.wait import wait_for_job
 from kernel.plugin.live import LivePlugins
 from kernel.setting.store import upsert_setting
 from kernel.setting.tag import setting_tag
 from kernel.shared.session import Sessions
 from kernel.tap.registry import TapOptions, TapRegistry
+from kernel.user.load import load_actor
 from kernel.user.proof.registration import SETTING
 from web.app import create_asgi
 from web.visit import cookie_name
@@ -22,7 +27,9 @@ SENT = {"title": "Bread", "field_body": "<p>x</p>", "field_body__format": "filte
 @pytest.fixture
 async def probed_site(site, workshop):
     """The shipped plugins and `probe`, in the web process and in the worker."""
-    probe = await workshop.load("probe", form_alter=ON_ITEMS, form_validate=ON_ITEMS, form_submit=ON_ITEMS)
+    may = {"permissions": frozenset({"granted"})}
+    taps = dict.fromkeys(("form_alter", "form_validate", "form_submit"), ON_ITEMS)
+    probe = await workshop.load("probe", may=may, **taps)
 
     def add_probe(rt):
         shipped = rt.plugins
@@ -48,9 +55,10 @@ async def fill_in(site, stranger):
 
 
 @pytest.mark.story("9.3", "9.4")
-async def test_a_plugins_input_is_checked_beside_the_others_and_told_of_after_the_save(probed_site):
+async def test_a_plugins_input_is_checked_beside_the_others_and_told_of_after_the_save(probed_site, capsys):
     site = probed_site
-    session = await site.log_in(await site.make_user("ada", is_admin=True))
+    user = await site.make_user("ada", is_admin=True)
+    session = await site.log_in(user)
     async with site.client(cookie=session.id) as browser:
 
         async def send(**values):
@@ -73,13 +81,26 @@ async def test_a_plugins_input_is_checked_beside_the_others_and_told_of_after_th
             assert 'name="probe_note"' in (await stranger.get("/user/register")).text
             answer = await stranger.post("/user/register", data=await fill_in(site, stranger))
             assert (answer.status_code, "Not &lt;this&gt;." in answer.text) == (422, True)
+            filled = {**await fill_in(site, stranger), "probe_note": "of a stranger"}
+            assert (await stranger.post("/user/register", data=filled)).status_code == 303
 
         saved = await send(probe_note="well")
         assert saved.status_code == 303
         item = (await browser.get(saved.headers["Location"], headers={"Accept": "application/json"})).text
         assert "probe_note" not in item
-    async with site.worker.db.acquire() as conn:
-        assert await conn.fetchval("SELECT count(*) FROM job WHERE kind = 'register'") == 0
-        job_id = await conn.fetchval("SELECT id FROM job WHERE kind = 'run_form_taps'")
-    job = await wait_for_job(site.worker.ledger, job_id, 10)
-    assert job.result == {"outcome": "done", "ran": ["probe"], "failed": []}
+    # With no more than the scope of the token that is at work.
+    actor = (await load_actor(site.worker, user.id)).within(frozenset({"access content"}))
+    sent = SubmittedForm("item_form", {"probe_note": "limited"})
+    await submit_job(site.worker.ledger, Context(actor=actor), RUN_FORM_TAPS, sent)
+    jobs = []
+    while len(jobs) < 3:
+        async with site.worker.db.acquire() as conn:
+            jobs = await conn.fetch("SELECT id FROM job WHERE kind = 'run_form_taps'")
+    for row in jobs:
+        job = await wait_for_job(site.worker.ledger, row["id"], 10)
+        assert job.result == {"outcome": "done", "ran": ["probe"], "failed": []}
+    logged = capsys.readouterr().out
+    # No password is among what it was told.
+    assert "user_register: of a stranger ['mail', 'name', 'probe_note']" in logged
+    assert re.search(r"item_form: well \[[^]]*\] True", logged)
+    assert "item_form: limited ['probe_note'] False" in logged

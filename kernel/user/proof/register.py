@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from kernel import clock
+from kernel.form_jobs import RUN_FORM_TAPS
 from kernel.ledger.run import Finish, JobRun
 from kernel.mail.post import post_letter
 from kernel.mail_jobs import ConfirmRegistration, Register
@@ -42,6 +43,9 @@ async def run_register(rt: Runtime, run: JobRun) -> None:
         finish.result = {"outcome": "done"}
         if read_mode(await select_setting(finish.conn, SETTING)) == "off":
             return
+        if payload.form is not None:
+            # Also when the address is taken: what plugins do tells nobody whether it is.
+            finish.follow_up(RUN_FORM_TAPS, payload.form)
         owner = await find_addressee_by_mail(finish.conn, payload.mail)
         if owner is not None:
             await post_letter(finish, rt.config, write_address_taken(rt.config, owner.mail or payload.mail))

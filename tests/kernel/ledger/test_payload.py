@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernel.errors import BadInput
+from kernel.form_jobs import SubmittedForm
 from kernel.jobs import (
     JOB_KINDS,
     ApplyPluginWrites,
@@ -28,7 +29,6 @@ from kernel.jobs import (
     SaveItem,
     SetPassword,
     SetPluginSettings,
-    SubmittedForm,
     WorkPluginQueue,
 )
 from kernel.ledger.payload import decode_payload, encode_payload
@@ -157,7 +157,7 @@ PAYLOADS = {
     SpendRecoveryCode: st.builds(SpendRecoveryCode, ids, texts),
     SendMail: st.builds(SendMail),
     MailPasswordReset: st.builds(MailPasswordReset, texts),
-    Register: st.builds(Register, texts, texts, texts),
+    Register: st.builds(Register, texts, texts, texts, st.none() | st.builds(SubmittedForm, texts, objects)),
     ConfirmRegistration: st.builds(ConfirmRegistration, texts),
     DecideRegistration: st.builds(DecideRegistration, ids, st.booleans()),
     SetRegistration: st.builds(SetRegistration, st.sampled_from(["off", "open", "approval"])),

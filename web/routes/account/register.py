@@ -7,6 +7,7 @@ from quart import Blueprint, Response
 from kernel.errors import Conflict, Invalid, NotFound, StaleForm
 from kernel.form.model import Submission
 from kernel.form.proof_forms import build_confirm_registration_form, build_register_form
+from kernel.form.taps import note_submitted
 from kernel.form.validate import read_values, validate_form
 from kernel.ledger.submit import submit_job
 from kernel.mail.address import check_address, normalise_address
@@ -68,6 +69,7 @@ async def register(submitted: Submitted | None, document: dict[str, Any] | None)
         normalise_name(values["name"]),
         normalise_address(values["mail"]),
         await hash_password(values["password"]),
+        note_submitted(visit.rt.plugins.registry, form, submission),
     )
     await submit_job(visit.rt.ledger, visit.ctx, REGISTER, payload)
     return redirect_after_change(CHECK_PATH)
