@@ -7,7 +7,7 @@ from kernel.runtime import Runtime
 from kernel.tap.catalogue import FORM_SUBMIT
 from kernel.tap.dispatch import dispatch
 from kernel.tap.scope import TapScope
-from kernel.user.load import load_actor
+from kernel.user.load import load_again
 
 
 async def run_form_taps(rt: Runtime, run: JobRun) -> None:
@@ -17,7 +17,7 @@ async def run_form_taps(rt: Runtime, run: JobRun) -> None:
     told = {"form_id": payload.form_id, "values": payload.values}
     ran: list[str] = []
     failed: list[str] = []
-    ctx = run.ctx.acting_as(await load_actor(rt, run.ctx.actor.id))
+    ctx = run.ctx.acting_as(await load_again(rt, run.ctx.actor))
     async with TapScope(rt.plugins, ctx, job_id=run.job.id, effects=run.writes) as scope:
         for plugin in list_listeners(scope.registry, FORM_SUBMIT, payload.form_id):
             dispatched = await dispatch(scope, FORM_SUBMIT, plugin=plugin, extra=told)

@@ -11,7 +11,7 @@ from kernel.batch.delete_items import DELETE_ITEMS
 from kernel.clock import now
 from kernel.context import Actor, Context
 from kernel.ids import uuid7
-from kernel.jobs import SAVE_ITEM, SaveItem
+from kernel.jobs import DELETE_ITEM, SAVE_ITEM, DeleteItem, SaveItem
 from kernel.ledger.submit import submit_job
 from kernel.ledger.wait import submit_and_wait, wait_for_job
 from kernel.person_jobs import CHANGE_PEOPLE, SAVE_API_TOKEN, ChangePeople, SaveApiToken
@@ -91,11 +91,24 @@ async def test_a_token_ends_in_another_process_with_the_right_to_use_it_also_whe
         assert "ed may not use API tokens" in (await browser.get(f"{ed.path}/tokens")).text
 
 
-async def test_a_token_of_an_administrator_may_no_more_than_was_ticked_also_in_a_batch(office):
+async def test_a_token_of_an_administrator_may_no_more_than_was_ticked_also_in_jobs(office):
+    """Which have its person's rights of later, and its scope all the same."""
+    ledger = office.site.web.ledger
     root = await load_actor(office.site.web, office.users["root"].id)
+    limited = Context(actor=root.within(frozenset({"access content", "access content overview"})))
     payload = SaveItem(uuid7(), "page", "Safe from tokens", {})
-    job_id = await submit_job(office.site.web.ledger, Context(actor=root), SAVE_ITEM, payload)
-    await wait_for_job(office.site.web.ledger, job_id, 5)
+
+    async def run(ctx, kind, payload):
+        return (await wait_for_job(ledger, await submit_job(ledger, ctx, kind, payload), 10)).result
+
+    made = await run(Context(actor=root), SAVE_ITEM, payload)
+    revision = UUID(made["revision_id"])
+    for kind, wish in (
+        (SAVE_ITEM, replace(payload, item_id=uuid7())),
+        (SAVE_ITEM, replace(payload, title="Changed", expected_revision_id=revision)),
+        (DELETE_ITEM, DeleteItem(payload.item_id, revision)),
+    ):
+        assert (await run(limited, kind, wish))["outcome"] == "forbidden", wish
     async with office.browser("root") as browser:
         sent = await browser.submit(
             "/user/tokens",
@@ -114,7 +127,7 @@ async def test_a_token_of_an_administrator_may_no_more_than_was_ticked_also_in_a
     async with office.site.worker.db.acquire() as conn:
         scope = await conn.fetchval("SELECT scope FROM job WHERE kind = 'run_batch'")
     assert scope == ["access content", "access content overview"]
-    job = await wait_for_job(office.site.web.ledger, job_id, 5)
+    job = await wait_for_job(ledger, job_id, 10)
     assert (job.result["refused"], job.result["done"]) == (1, 0)
     assert DELETE_ITEMS.name == "delete_items"
 

@@ -128,7 +128,7 @@ def form_validate(form_id: str, values: dict) -> dict[str, str] | None:
 
 @tap
 def form_submit(form_id: str, values: dict) -> None:
-    log.warning(f"{form_id}: {values['probe_note']} {sorted(values)}")
+    log.warning(f"{form_id}: {values['probe_note']} {sorted(values)} {user.may('granted')}")
     if values["probe_note"] == "break":
         raise ValueError(form_id)
 
