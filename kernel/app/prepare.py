@@ -26,6 +26,7 @@ from kernel.user.login_link import create_login_link
 from kernel.user.model import User
 from kernel.user.name import normalise_name
 from kernel.user.store import find_user_by_name
+from kernel.user.taken_name import fill_skeletons
 
 Report = Callable[[str], None]
 
@@ -45,6 +46,7 @@ async def prepare_site(config: Config, report: Report) -> Prepared:
     async with open_kernel(config, role="worker") as rt:
         async with rt.db.transaction() as tx:
             await mark_prepared(tx.conn, make_key())
+        await fill_skeletons(rt.db)
         scan = await asyncio.to_thread(build_wanted, config, report, await list_wanted(rt))
         ctx = await build_administrator_context(rt)
         await rt.cache.drop([PAGES_TAG])

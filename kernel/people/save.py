@@ -36,7 +36,8 @@ from kernel.user.model import user_tag
 from kernel.user.name import check_new_name, normalise_name
 from kernel.user.proof.reset import close_other_ways_in
 from kernel.user.proof.store import delete_links
-from kernel.user.store import find_user_by_name, update_pass_hash
+from kernel.user.store import update_pass_hash
+from kernel.user.taken_name import check_taken_name
 from kernel.user.timezone import is_timezone
 
 LAST_ADMINISTRATOR = (
@@ -177,10 +178,8 @@ async def _check_name(finish: Finish, person: Person | None, given: str) -> str:
     problem = check_new_name(name)
     if problem:
         return problem
-    holder = await find_user_by_name(finish.conn, name)
-    if holder is not None and (person is None or holder.id != person.id):
-        return f"The username {name} is taken. Choose another one."
-    return ""
+    owner_id, before = (person.id, person.name) if person is not None else (None, None)
+    return await check_taken_name(finish.conn, name, owner_id=owner_id, before=before)
 
 
 async def _tell(rt: Runtime, finish: Finish, person: Person | None, payload: SavePerson) -> None:

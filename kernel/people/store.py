@@ -12,6 +12,7 @@ from uuid import UUID
 from kernel.db.pool import Connection, Record
 from kernel.names import ANONYMOUS_ID, ANONYMOUS_ROLE, AUTHENTICATED_ROLE
 from kernel.people.model import AssignedRole, CountedRole, PeopleFilter, PeoplePage, Person, Sort
+from kernel.user.skeleton import build_skeleton
 from kernel.user.store import lock_administrator, read_user
 
 # So far people are counted for a page.
@@ -111,12 +112,13 @@ async def insert_person(
     conn: Connection, *, user_id: UUID, name: str, mail: str | None, pass_hash: str | None, now: datetime
 ) -> None:
     await conn.execute(
-        "INSERT INTO users (id, name, mail, pass, created) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO users (id, name, mail, pass, created, skeleton) VALUES ($1, $2, $3, $4, $5, $6)",
         user_id,
         name,
         mail,
         pass_hash,
         now,
+        build_skeleton(name),
     )
 
 
@@ -126,7 +128,9 @@ async def update_person(
     await conn.execute(
         """
         UPDATE users SET name = $2, mail = $3, status = $4, is_admin = $5,
-            awaits_approval = awaits_approval AND NOT $7
+            awaits_approval = awaits_approval AND NOT $7,
+            skeleton = CASE WHEN name = $2 OR skeleton IS NULL THEN skeleton ELSE $8 END,
+            twin = CASE WHEN name = $2 OR skeleton = $8 THEN twin ELSE 0 END
         WHERE id = $1 AND id <> $6
         """,
         user_id,
@@ -136,6 +140,7 @@ async def update_person(
         is_admin,
         ANONYMOUS_ID,
         is_active,
+        build_skeleton(name),
     )
 
 

@@ -24,13 +24,13 @@ from kernel.user.proof.reset import close_other_ways_in
 from kernel.user.proof.store import take_link
 from kernel.user.store import (
     find_pass_hash,
-    find_user_by_name,
     insert_api_token,
     insert_user,
     lock_administrator,
     replace_pass_hash,
     update_login_time,
 )
+from kernel.user.taken_name import check_taken_name
 from kernel.user.token import build_api_token, digest_api_token
 
 # In characters.
@@ -50,11 +50,12 @@ async def create_user(
         raise Invalid(problems)
     pass_hash = await hash_password(password) if password is not None else None
     async with db.transaction() as tx:
+        await lock_administrator(tx.conn)
+        problem = await check_taken_name(tx.conn, name)
+        if problem:
+            raise Invalid({"name": problem})
         address = normalise_address(mail) if mail is not None else None
         user = await insert_user(tx.conn, name=name, pass_hash=pass_hash, mail=address, is_admin=is_admin)
-        is_name_taken = user is None and await find_user_by_name(tx.conn, name) is not None
-    if user is None and is_name_taken:
-        raise Invalid({"name": f"The username {name} is taken. Choose another one."})
     if user is None:
         raise Invalid({"mail": "Another account has this address."})
     return user

@@ -5,6 +5,7 @@ import unicodedata
 from typing import Final
 
 from kernel.names import OPERATOR_NAME
+from kernel.user.skeleton import build_skeleton
 
 # In characters.
 NAME_MAX: Final = 60
@@ -46,11 +47,12 @@ def check_name(name: str) -> str:
 
 
 def check_new_name(name: str) -> str:
-    """As `check_name`, and whether it could be taken for another: for names that are given now."""
+    """As `check_name`, and whether its letters could be taken for others: for names that are given now. Whether it is
+    taken, or looks like one that is, `kernel.user.taken_name` tells."""
     problem = check_name(name)
     if problem:
         return problem
-    if name.casefold() in KEPT:
+    if build_skeleton(name) in {build_skeleton(kept) for kept in KEPT}:
         return "This username is kept for what no account does. Choose another one."
     scripts = {unicodedata.name(letter, "").split(" ", 1)[0] for letter in name if letter.isalpha()}
     mixed = sorted(script.capitalize() for script in scripts & LOOKALIKES)

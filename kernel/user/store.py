@@ -15,6 +15,7 @@ from kernel.errors import NotFound
 from kernel.ids import uuid7
 from kernel.names import ANONYMOUS_ID, ANONYMOUS_ROLE, AUTHENTICATED_ROLE
 from kernel.user.model import ApiToken, Credentials, Role, User
+from kernel.user.skeleton import build_skeleton
 
 _ADMINISTRATOR_LOCK: Final = 7_025_318_264
 _SHOWN: Final = "id, user_id, label, created, expires, scope, last_used"
@@ -26,10 +27,10 @@ _SHOWN: Final = "id, user_id, label, created, expires, scope, last_used"
 async def insert_user(
     conn: Connection, *, name: str, pass_hash: str | None, mail: str | None, is_admin: bool
 ) -> User | None:
-    """None when the name is taken."""
+    """None when the name is taken, or looks like one that is."""
     row = await conn.fetchrow(
         """
-        INSERT INTO users (id, name, pass, mail, is_admin) VALUES ($1, $2, $3, $4, $5)
+        INSERT INTO users (id, name, pass, mail, is_admin, skeleton) VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT DO NOTHING RETURNING *
         """,
         uuid7(),
@@ -37,6 +38,7 @@ async def insert_user(
         pass_hash,
         mail,
         is_admin,
+        build_skeleton(name),
     )
     return None if row is None else read_user(row)
 
@@ -57,6 +59,47 @@ async def find_user_by_name(conn: Connection, name: str) -> User | None:
         ANONYMOUS_ID,
     )
     return None if row is None else read_user(row)
+
+
+async def has_lookalike(conn: Connection, skeleton: str, but: UUID | None) -> bool:
+    """Whether somebody else than `but` has a name of that skeleton."""
+    found = await conn.fetchval(
+        "SELECT true FROM users WHERE skeleton = $1 AND id IS DISTINCT FROM $2 LIMIT 1", skeleton, but
+    )
+    return found is True
+
+
+async def list_without_skeleton(conn: Connection, limit: int) -> list[tuple[UUID, str]]:
+    """Ids and names of accounts whose skeleton was never stored, the oldest first."""
+    rows = await conn.fetch(
+        "SELECT id, name FROM users WHERE skeleton IS NULL AND id <> $2 ORDER BY created, id LIMIT $1",
+        limit,
+        ANONYMOUS_ID,
+    )
+    return [(row["id"], row["name"]) for row in rows]
+
+
+async def lock_users(conn: Connection) -> None:
+    """Until the transaction ends nobody else writes an account; everybody may read them."""
+    await conn.execute("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE")
+
+
+async def update_skeletons(conn: Connection, skeletons: Sequence[tuple[UUID, str]]) -> None:
+    """Of accounts without one. `conn` has users locked. Where several have the same, they are numbered as twins, in the
+    order in which they are given here."""
+    await conn.execute(
+        """
+        UPDATE users SET skeleton = named.skeleton, twin = named.twin
+        FROM (
+            SELECT user_id, skeleton, row_number() OVER (PARTITION BY skeleton ORDER BY place) - 1
+                + coalesce((SELECT max(twin) + 1 FROM users WHERE skeleton = given.skeleton), 0) AS twin
+            FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS given (user_id, skeleton, place)
+        ) named
+        WHERE users.id = named.user_id AND users.skeleton IS NULL
+        """,
+        [user_id for user_id, _ in skeletons],
+        [skeleton for _, skeleton in skeletons],
+    )
 
 
 async def list_users(conn: Connection, *, limit: int = 500) -> list[User]:

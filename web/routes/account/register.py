@@ -19,7 +19,7 @@ from kernel.user.password import hash_password, verify_password
 from kernel.user.proof.letters import REGISTER_PATH
 from kernel.user.proof.register import LINK_GONE, find_registration
 from kernel.user.proof.registration import load_registration_mode
-from kernel.user.store import find_user_by_name
+from kernel.user.taken_name import check_taken_name
 from web.form_taps import alter, check
 from web.guard import Submitted, anybody, changing_route
 from web.proof_pages import CHECK_PATH, show_form, tell
@@ -128,9 +128,7 @@ async def _check(visit: Visit, submission: Submission) -> dict[str, str]:
     values, problems = submission.values, dict(submission.problems)
     if "name" in values:
         name = normalise_name(values["name"])
-        problem = check_new_name(name)
-        if not problem and await find_user_by_name(await visit.conn(), name) is not None:
-            problem = f"The username {name} is taken. Choose another one."
+        problem = check_new_name(name) or await check_taken_name(await visit.conn(), name)
         problems |= {"name": problem} if problem else {}
     if "mail" in values and (problem := check_address(normalise_address(values["mail"]))):
         problems["mail"] = problem
