@@ -155,7 +155,18 @@ async def walk_reasons(access_site, items):
             page = await browser.get("/admin/people/why", params=asked)
             if (page.status_code, f"view “{title}”" in page.text) != (200, may("editor", title, "view")):
                 wrong.append((title, page.status_code))
+        await set_active(access_site, "stranger", status=0)
+        asked = {"person": "stranger", "operation": "view", "item": str(items["open"].id)}
+        page = await browser.get("/admin/people/why", params=asked)
+        if "stranger is blocked and cannot log in." not in page.text:
+            wrong.append("of somebody who is blocked, that")
+        await set_active(access_site, "stranger", status=1)
     return wrong
+
+
+async def set_active(access_site, person, *, status):
+    async with access_site.site.worker.db.acquire() as conn:
+        await conn.execute("UPDATE users SET status = $2 WHERE name = $1", person, status)
 
 
 # Many items -------------------------------------------------------------------------------------------------
@@ -257,7 +268,11 @@ async def walk_audit(access_site, items):
     wrong = []
     for person, (seen, found) in expected.items():
         async with access_site.client(person) as browser:
+            access_site.count_calls()
             page = (await browser.get("/admin/audit")).text
+            # All of a page in two calls: what is published, and apart from it what is not.
+            if (calls := access_site.count_calls()) != (2 if person == "editor" else 0):
+                wrong.append((person, calls, "calls"))
             rows = csv.DictReader(io.StringIO((await browser.get("/admin/audit.csv")).text))
             lines = (await browser.get("/admin/audit.jsonl")).text.splitlines()
             events = (await browser.get("/admin/audit", headers=AS_JSON)).json()["events"]
