@@ -104,3 +104,31 @@ async def test_a_plugins_input_is_checked_beside_the_others_and_told_of_after_th
     assert "user_register: of a stranger ['mail', 'name', 'probe_note']" in logged
     assert re.search(r"item_form: well \[[^]]*\] True", logged)
     assert "item_form: limited ['probe_note'] False" in logged
+
+
+async def test_what_a_plugin_refuses_in_the_form_is_refused_in_a_document_too(probed_site):
+    site = probed_site
+    token = await site.make_token(await site.make_user("ada", is_admin=True))
+    sent = {"title": "Refuse", "fields": {"field_body": {"value": "<p>x</p>", "format": "filtered_html"}}}
+    async with site.client(token=token) as program:
+        # Beside what is wrong with it anyhow, and without what is asked for in an input that no document has.
+        answer = await program.post("/item/add/page", json={**sent, "sticky": "yes"})
+        assert (answer.status_code, answer.json()["error"]["problems"]) == (
+            422,
+            {
+                "title": "Not with ['field_body', 'status', 'title'].",
+                "": "Not like this.",
+                "sticky": "sticky must be true or false.",
+            },
+        )
+        saved = await program.post("/item/add/page", json={**sent, "title": "Bread"})
+        assert saved.status_code == 201, saved.text
+        path = saved.json()["path"]
+        # What a document leaves out is as it is stored.
+        answer = await program.post(f"{path}/edit", json={"title": "Refuse"})
+        assert answer.status_code == 422
+        assert "field_body" in answer.json()["error"]["problems"]["title"]
+        # A plugin that fails complains of nothing.
+        assert (await program.post(f"{path}/edit", json={"title": "break"})).status_code == 200
+    async with site.worker.db.acquire() as conn:
+        assert await conn.fetchval("SELECT count(*) FROM job WHERE kind = 'save_item'") == 2

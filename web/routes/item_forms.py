@@ -6,6 +6,7 @@ from uuid import UUID
 
 from quart import Blueprint, Response
 
+from kernel.context import Actor
 from kernel.errors import BadInput, Invalid, NotFound, StaleForm
 from kernel.form.item_form import (
     build_item_delete_form,
@@ -28,7 +29,7 @@ from kernel.item_type.load import get_item_type
 from kernel.item_type.model import ItemType
 from kernel.jobs import DELETE_ITEM, SAVE_ITEM, DeleteItem, SaveItem
 from kernel.ledger.model import Job
-from web.form_taps import alter, check
+from web.form_taps import alter, check, check_item_document
 from web.guard import Submitted, changing_route, logged_in
 from web.repeat import find_earlier_job, read_repeat_key
 from web.respond import answer_json, list_quick_add, redirect_after_change, show_page
@@ -86,7 +87,7 @@ async def add_item(type_name: str, submitted: Submitted | None, document: dict[s
         key = read_repeat_key(visit, document)
         job = await find_earlier_job(visit, key)
         if job is None:
-            payload = _read_document(document, item_type, visit, uuid7(), None)
+            payload = await _take_document(visit, document, item_type, uuid7(), None)
             job = await submit_and_wait(visit, SAVE_ITEM, payload, key)
         return _answer_saved(job, 201)
     form = await _build_form(visit, item_type, None)
@@ -124,7 +125,7 @@ async def edit_item(item_id: str, submitted: Submitted | None, document: dict[st
     item = await get_item(await visit.scope(), await visit.conn(), read_item_id(item_id), "edit")
     item_type = await get_item_type(visit.rt, visit.ctx, item.type)
     if document is not None:
-        payload = _read_document(document, item_type, visit, item.id, item)
+        payload = await _take_document(visit, document, item_type, item.id, item)
         return _answer_saved(await submit_and_wait(visit, SAVE_ITEM, payload, key), 200)
     form = await _build_form(visit, item_type, item)
     submission = validate_form(form, visit.session, submitted or {})
@@ -175,10 +176,22 @@ def _read_revision(text: object) -> UUID:
     return revision
 
 
-def _read_document(
-    document: Mapping[str, Any], item_type: ItemType, visit: Visit, item_id: UUID, stored: Item | None
+async def _take_document(
+    visit: Visit, document: Mapping[str, Any], item_type: ItemType, item_id: UUID, stored: Item | None
 ) -> SaveItem:
-    """Checked as strictly as a form. Raises Invalid with every mistake at once."""
+    """Checked as strictly as a form, by plugins too. Raises Invalid with every mistake at once."""
+    payload, problems = _read_document(document, item_type, visit.actor, item_id, stored)
+    form = await _build_form(visit, item_type, stored)
+    problems = {**await check_item_document(visit, form, payload, problems.keys()), **problems}
+    if problems:
+        raise Invalid(problems)
+    return payload
+
+
+def _read_document(
+    document: Mapping[str, Any], item_type: ItemType, actor: Actor, item_id: UUID, stored: Item | None
+) -> tuple[SaveItem, dict[str, str]]:
+    """What it says, as far as that is good, and what is wrong with it."""
     problems = {
         str(key)[:64]: f"There is no such key. A document has: {', '.join(sorted(DOCUMENT_KEYS))}."
         for key in document
@@ -189,7 +202,7 @@ def _read_document(
     if stored is not None and isinstance(fields, Mapping):
         # A field that is not named keeps its value; null empties it.
         fields = {**stored.fields, **fields}
-    checked = check_values(item_type, title, fields, visit.actor, stored.fields if stored else None)
+    checked = check_values(item_type, title, fields, actor, stored.fields if stored else None)
     problems.update(checked.problems)
     flags: dict[str, bool] = {}
     for name, default in (
@@ -204,14 +217,13 @@ def _read_document(
     log_message = document.get("log_message", "")
     if not isinstance(log_message, str) or len(log_message) > 255:
         problems["log_message"] = "log_message must be text of 255 characters at most."
+        log_message = ""
     revision = None
     if stored is not None:
         revision = stored.revision_id if "revision" not in document else parse_uuid(str(document["revision"]))
         if revision is None:
             problems["revision"] = "revision must be the id of the revision that you started from."
-    if problems:
-        raise Invalid(problems)
-    return SaveItem(
+    payload = SaveItem(
         item_id=item_id,
         type=item_type.type,
         title=checked.title,
@@ -222,6 +234,7 @@ def _read_document(
         log_message=log_message,
         expected_revision_id=revision,
     )
+    return payload, problems
 
 
 def _answer_saved(job: Job, status: int) -> Response:

@@ -121,6 +121,9 @@ def form_alter(form: Form) -> None:
 def form_validate(form_id: str, values: dict) -> dict[str, str] | None:
     if values.get("title") == "break":
         raise ValueError(form_id)
+    if values.get("title") == "Refuse":
+        kept = sorted(name for name, value in values.items() if value)
+        return {"title": f"Not with {kept}.", "probe_note": "Write a note.", "": "Not like this."}
     if values.get("probe_note") == "complain":
         return {"probe_note": "Not <this>.", "revision": "Something unseen.", "title": "The form says more."}
     return None
