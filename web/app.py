@@ -50,7 +50,7 @@ from web.routes.admin import registration as admin_registration
 from web.routes.admin import roles as admin_roles
 from web.routes.admin import style as admin_style
 from web.transfer_forms import IMPORT_PATH
-from web.visit import cookie_name, open_visit
+from web.visit import begin_visit, cookie_name, open_visit
 
 BLUEPRINTS: Final = (
     health.blueprint,
@@ -181,6 +181,7 @@ def create_asgi(rt: Runtime, live: LiveStreams | None = None) -> PageCache:
 
 async def _let_in(rt: Runtime, sessions: Sessions, rates: RateLimits) -> None:
     """Who asks is known first, since that says whose limits are used."""
+    g.visit = begin_visit(rt, sessions, g.request_id)
     try:
         visit = await open_visit(rt, sessions, g.request_id)
     except LoginRequired:

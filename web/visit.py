@@ -122,6 +122,20 @@ def cookie_name(config: Config) -> str:
     return "__Host-trovato" if config.secure_cookies else "trovato"
 
 
+def begin_visit(rt: Runtime, sessions: Sessions, request_id: str) -> Visit:
+    """A stranger's, of which nothing is read: it is what an error is answered to when nobody can be found out."""
+    ctx = Context(request_id=request_id)
+    return Visit(
+        rt,
+        sessions,
+        ctx,
+        None,
+        is_token=False,
+        generation=rt.cache.generation(),
+        witness=open_witness(ctx.actor),
+    )
+
+
 async def open_visit(rt: Runtime, sessions: Sessions, request_id: str) -> Visit:
     """From the request's token or cookie. The plugins of this moment are those of the whole visit; an administrator
     who asks for `?safe=1` sees the site without any. Raises LoginRequired for a token that is not good any more."""
@@ -142,7 +156,9 @@ async def _open_visit(rt: Runtime, sessions: Sessions, request_id: str) -> Visit
         generation = rt.cache.generation()
         actor = await find_token_actor(rt, authorization[7:].strip(), request_id)
         if actor is None:
-            raise LoginRequired("This API token is unknown or has expired, or its person may use none any more.")
+            raise LoginRequired(
+                "This API token is unknown or has expired, or its person may use none any more."
+            )
         ctx = Context(actor=actor, request_id=request_id)
         return Visit(
             rt, sessions, ctx, None, is_token=True, generation=generation, witness=open_witness(actor)

@@ -139,6 +139,15 @@ async def test_what_nobody_foresaw_is_told_without_a_word_of_it(site):
         page = (await stranger.get("/wrong")).text
         assert "<li>A title without &lt;script&gt;, please.</li>" in page
         assert "<li>Too many.</li>" in page
+    # A page also where it cannot be found out who asks, since the database is away.
+    session = await site.log_in(await site.make_user("bob"))
+    async with site.client(cookie=session.id) as browser:
+        await site.web.db.close()
+        page = await browser.get("/user")
+        assert (page.status_code, page.headers["Cache-Control"]) == (503, "no-store")
+        assert ">The site cannot answer just now</h1>" in page.text
+        assert f"Request {page.headers['X-Request-ID']}<" in page.text
+        assert "Set-Cookie" not in page.headers
 
 
 @pytest.mark.parametrize(
