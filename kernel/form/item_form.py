@@ -1,6 +1,7 @@
 """The forms that add, edit and delete an item, made from the field definitions of its type."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -35,10 +36,13 @@ def build_item_form(item_type: ItemType, item: Item | None, actor: Actor) -> For
     title = Element(
         "textfield", "title", "Title", required=True, max_length=TITLE_MAX, autofocus=item is None
     )
+    elements = [title, *fields, _build_publishing(), _build_revision()]
+    if item is not None:
+        elements = _with_stored(elements, item_form_values(item))
     return build_form(
         "item_form",
         action=f"/item/add/{item_type.type}" if item is None else f"{item.path}/edit",
-        elements=[title, *fields, _build_publishing(), _build_revision()],
+        elements=elements,
         submit="Save",
         title=f"Add {item_type.label}" if item is None else f"Edit {item.title}",
         cancel="/" if item is None else item.path,
@@ -56,6 +60,28 @@ def build_item_delete_form(item: Item) -> Form:
         cancel=item.path,
         danger=True,
     )
+
+
+def _with_stored(elements: Sequence[Element], values: Mapping[str, Any]) -> list[Element]:
+    """What is stored is the value of whatever a plugin takes out of the form."""
+    return [
+        replace(
+            element,
+            default=_find_stored(element, values),
+            children=tuple(_with_stored(element.children, values)),
+        )
+        for element in elements
+    ]
+
+
+def _find_stored(element: Element, values: Mapping[str, Any]) -> Any:
+    """Of a field without a value nothing, and not what it has in a new item."""
+    empty = element.default
+    if element.kind == "formatted":
+        empty = {"value": "", "format": DEFAULT_FORMAT}
+    elif element.name.startswith("field_"):
+        empty = None
+    return values.get(element.name, empty)
 
 
 def item_form_values(item: Item) -> dict[str, Any]:
@@ -154,6 +180,7 @@ def _build_revision() -> Element:
                 "log_message",
                 "What did you change?",
                 help="Shown in the list of revisions.",
+                default="",
                 max_length=LOG_MESSAGE_MAX,
             ),
             Element("hidden", "revision", default=""),

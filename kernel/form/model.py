@@ -54,8 +54,9 @@ class Element:
 
     `max_length` is in characters; `minimum` and `maximum` concern numbers; `options` are those of choices,
     the formats of a formatted text, or what a `textfield` suggests to whoever types into it. A `locked` element is
-    shown but not changed: whatever is sent, its value is its default. So is one whose condition `shown_when` does not hold. A `side` fieldset stands in the panel
-    beside the main column.
+    shown but not changed: whatever is sent, its value is its default. So is that of one whose condition `shown_when`
+    does not hold, and of one that was `removed`, which is not shown. A `side` fieldset stands in the panel beside the
+    main column.
     """
 
     kind: ElementKind
@@ -73,10 +74,18 @@ class Element:
     autocomplete: str = ""
     autofocus: bool = False
     locked: bool = False
+    removed: bool = False
     side: bool = False
     accept: str = ""
     shown_when: Condition | None = None
     children: tuple["Element", ...] = ()
+
+    @property
+    def is_visible(self) -> bool:
+        """Whether somebody sees it who is shown the form; of a group, whether anything is left in it."""
+        if self.children:
+            return any(child.is_visible for child in self.children)
+        return not self.removed and self.kind != "hidden"
 
     @property
     def format_name(self) -> str:

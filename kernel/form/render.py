@@ -1,6 +1,6 @@
 """Shows a form as HTML that works without scripts: labels, help and complaints beside each field."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +56,7 @@ def render_form(
     `problems` are sentences by element name; one for a name that is not in the form stands in the summary."""
     given, wrong = values or {}, problems or {}
     focus = _find_focus(form, wrong)
-    views = tuple(_view(form, element, given, wrong, focus) for element in form.elements)
+    views = _view_all(form, form.elements, given, wrong, focus)
     proof = {TOKEN_FIELD: build_form_token(session, form.id), BUILD_ID_FIELD: build_id()}
     return Markup(  # noqa: S704  # the renderer escapes
         renderer.render(
@@ -73,7 +73,7 @@ def render_form(
 
 def _find_focus(form: Form, problems: Mapping[str, str]) -> str:
     """The field to go on with: the first one with a complaint, else the one that the form names."""
-    visible = [element for element in form.inputs() if element.kind != "hidden"]
+    visible = [element for element in form.inputs() if element.is_visible]
     first_wrong = next((element.name for element in visible if problems.get(element.name)), "")
     return first_wrong or next((element.name for element in visible if element.autofocus), "")
 
@@ -82,6 +82,20 @@ def render_token(session: Session, form_id: str) -> Markup:
     """The hidden input of a form that is one button in a toolbar."""
     return Markup('<input type="hidden" name="{}" value="{}">').format(
         TOKEN_FIELD, build_form_token(session, form_id)
+    )
+
+
+def _view_all(
+    form: Form,
+    elements: Sequence[Element],
+    values: Mapping[str, Any],
+    problems: Mapping[str, str],
+    focus: str,
+) -> tuple[ElementView, ...]:
+    return tuple(
+        _view(form, element, values, problems, focus)
+        for element in elements
+        if element.kind == "hidden" or element.is_visible
     )
 
 
@@ -103,13 +117,13 @@ def _view(
         chosen=chosen,
         problem=problems.get(element.name, ""),
         is_focused=element.name == focus,
-        children=tuple(_view(form, child, values, problems, focus) for child in element.children),
+        children=_view_all(form, element.children, values, problems, focus),
     )
 
 
 def _list_complaints(form: Form, problems: Mapping[str, str]) -> list[Complaint]:
     """The form as a whole first, then in the order of the fields, then what belongs to no visible field."""
-    visible = {element.name: _html_id(form, element) for element in form.inputs() if element.kind != "hidden"}
+    visible = {element.name: _html_id(form, element) for element in form.inputs() if element.is_visible}
     order = ["", *visible, *(name for name in problems if name not in visible)]
     return [
         Complaint(problems[name], visible.get(name, ""))

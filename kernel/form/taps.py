@@ -5,7 +5,7 @@ forged requests away, shows it a password, or becomes HTML. A plugin that fails 
 readers nor editors wait for its author.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -58,7 +58,7 @@ async def check_with_plugins(
     """With what plugins complain about beside what the form itself does; where both do, the form's own words stand."""
     problems: dict[str, str] = {}
     failures: list[PluginError] = []
-    visible = {"", *(element.name for element in form.inputs() if element.kind not in _PRIVATE)}
+    visible = {"", *(element.name for element in _list_shared(form))}
     for plugin in list_listeners(scope.registry, FORM_VALIDATE, form.id):
         told = {"form_id": form.id, "values": list_visible_values(form, submission.values)}
         dispatched = await dispatch(scope, FORM_VALIDATE, plugin=plugin, extra=told)
@@ -73,11 +73,11 @@ async def check_with_plugins(
 
 def list_visible_values(form: Form, values: Mapping[str, Any]) -> dict[str, Any]:
     """Those that plugins are shown: no passwords, nothing hidden, no files."""
-    return {
-        element.name: values[element.name]
-        for element in form.inputs()
-        if element.kind not in _PRIVATE and element.name in values
-    }
+    return {element.name: values[element.name] for element in _list_shared(form) if element.name in values}
+
+
+def _list_shared(form: Form) -> list[Element]:
+    return [element for element in form.inputs() if element.kind not in _PRIVATE and not element.removed]
 
 
 def note_submitted(registry: TapRegistry, form: Form, submission: Submission) -> SubmittedForm | None:
@@ -92,9 +92,10 @@ def apply_changes(form: Form, plugin: str, changes: Mapping[str, Any]) -> Form:
     asks_for_credentials = any(element.kind == "password" for element in form.inputs())
     if asks_for_credentials and any("label" in change for change in changes["change"].values()):
         raise ValueError(f"labels of {form.id} stay as they are, since people enter a password there")
-    elements = _change(form.elements, changes["change"])
-    known = {element.name for element in form.inputs()}
-    if unknown := sorted(changes["change"].keys() - known):
+    removed = frozenset(changes.get("remove", ()))
+    elements = _change(form.elements, changes["change"], removed)
+    known = {element.name for element in form.inputs() if not element.removed}
+    if unknown := sorted((changes["change"].keys() | removed) - known):
         raise ValueError(f"{form.id} has no element {unknown[0]!r} that could be changed")
     added = []
     for data in changes["add"]:
@@ -112,14 +113,20 @@ def apply_changes(form: Form, plugin: str, changes: Mapping[str, Any]) -> Form:
     return altered
 
 
-def _change(elements: Sequence[Element], changes: Mapping[str, Mapping[str, Any]]) -> tuple[Element, ...]:
+def _change(
+    elements: Sequence[Element], changes: Mapping[str, Mapping[str, Any]], removed: Collection[str]
+) -> tuple[Element, ...]:
     changed = []
     for element in elements:
         wanted = changes.get(element.name, {})
-        if wanted and element.kind in _PRIVATE:
+        is_removed = element.name in removed
+        if (wanted or is_removed) and element.kind in _PRIVATE:
             raise ValueError(f"{element.name!r} is no element that a plugin may change")
-        children = _change(element.children, changes) if element.children else ()
-        changed.append(replace(element, children=children, **wanted))
+        if is_removed and (element.required or "required" in wanted):
+            raise ValueError(f"{element.name!r} stays, since it must be filled in")
+        children = _change(element.children, changes, removed) if element.children else ()
+        gone = element.removed or is_removed
+        changed.append(replace(element, children=children, removed=gone, **wanted))
     return tuple(changed)
 
 
@@ -143,7 +150,6 @@ def _describe(form: Form) -> dict[str, Any]:
                 "weight": element.weight,
                 "options": [[option.value, option.label] for option in element.options],
             }
-            for element in form.inputs()
-            if element.kind not in _PRIVATE
+            for element in _list_shared(form)
         ],
     }

@@ -45,7 +45,7 @@ def read_values(form: Form, submitted: Submitted) -> Submission:
     raw: dict[str, Any] = {}
     away = set(_list_away(form.elements, submitted))
     for element in form.inputs():
-        if element.locked or element.name in away:
+        if element.locked or element.removed or element.name in away:
             values[element.name] = element.default
             continue
         # A browser shows none of these again.

@@ -203,8 +203,8 @@ PAGE: Final = Tap(
 )
 FORM_ALTER: Final = Tap(
     "tap_form_alter",
-    "Adds inputs to a form, and changes words of it: `form.add(…)`, `form.change(…)`. Names of its inputs begin with"
-    " the plugin's own.",
+    "Adds inputs to a form, changes words of it, and takes out what nobody has to fill in: `form.add(…)`,"
+    " `form.change(…)`, `form.remove(…)`. Names of its inputs begin with the plugin's own.",
     "form, ctx",
     "nothing",
     payload="values",

@@ -22,11 +22,11 @@ _WEIGHT_LIMIT: Final = 1_000
 
 
 def read_form_changes(answer: Any) -> dict[str, Any]:
-    """`{"add": [element, …], "change": {name: {"label"?, "help"?, "required"?, "weight"?}}}`; empty without any.
-    Whether the form has such elements is for whoever applies it."""
+    """`{"add": [element, …], "change": {name: {"label"?, "help"?, "required"?, "weight"?}}, "remove": [name, …]}`;
+    empty without any. Whether the form has such elements is for whoever applies it."""
     if answer is None:
-        return {"add": [], "change": {}}
-    _require_keys(answer, "the change", {"add", "change"})
+        return {"add": [], "change": {}, "remove": []}
+    _require_keys(answer, "the change", {"add", "change", "remove"})
     added, changed = answer.get("add", []), answer.get("change", {})
     if not isinstance(added, list) or len(added) > ADDED_MAX:
         raise PluginDataError(f"'add' must be a list of at most {ADDED_MAX} elements")
@@ -40,7 +40,10 @@ def read_form_changes(answer: Any) -> dict[str, Any]:
         _check_words(change, place)
         if change.get("required", True) is not True:
             raise PluginDataError(f"{place}: 'required' can only become true")
-    return {"add": added, "change": changed}
+    removed = answer.get("remove", [])
+    if not isinstance(removed, list) or not all(isinstance(name, str) for name in removed):
+        raise PluginDataError("'remove' must be a list of the names of elements")
+    return {"add": added, "change": changed, "remove": removed}
 
 
 def read_form_problems(answer: Any) -> dict[str, str]:

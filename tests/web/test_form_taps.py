@@ -54,7 +54,7 @@ async def fill_in(site, stranger):
     return {**names, "probe_note": "complain", "form_token": build_form_token(session, "user_register")}
 
 
-@pytest.mark.story("9.3", "9.4")
+@pytest.mark.story("9.3", "9.4", "9.5")
 async def test_a_plugins_input_is_checked_beside_the_others_and_told_of_after_the_save(probed_site, capsys):
     site = probed_site
     user = await site.make_user("ada", is_admin=True)
@@ -68,6 +68,9 @@ async def test_a_plugins_input_is_checked_beside_the_others_and_told_of_after_th
         shown = (await browser.get("/item/add/page")).text
         assert 'name="probe_note"' in shown
         assert "Headline" in shown
+        # It was taken out of the form, and is as it was, whatever is sent.
+        assert 'name="sticky"' not in shown
+        assert 'name="promote"' in shown
 
         refused = await send(probe_note="complain")
         assert refused.status_code == 422
@@ -84,10 +87,11 @@ async def test_a_plugins_input_is_checked_beside_the_others_and_told_of_after_th
             filled = {**await fill_in(site, stranger), "probe_note": "of a stranger"}
             assert (await stranger.post("/user/register", data=filled)).status_code == 303
 
-        saved = await send(probe_note="well")
+        saved = await send(probe_note="well", sticky="1", promote="1")
         assert saved.status_code == 303
         item = (await browser.get(saved.headers["Location"], headers={"Accept": "application/json"})).text
         assert "probe_note" not in item
+        assert ('"sticky":false' in item, '"promote":true' in item) == (True, True)
     # With no more than the scope of the token that is at work.
     actor = (await load_actor(site.worker, user.id)).within(frozenset({"access content"}))
     sent = SubmittedForm("item_form", {"probe_note": "limited"})

@@ -1,7 +1,7 @@
 """Forms of the site as a plugin is shown them: it adds inputs of its own and changes words of others.
 
-Inputs of a plugin belong to it: their values come to its `form_validate` and `form_submit`. It cannot take an input
-away, make a required one optional, or see a password.
+Inputs of a plugin belong to it: their values come to its `form_validate` and `form_submit`. It can take away what
+nobody has to fill in, but neither make a required input optional, nor see a password.
 """
 
 from dataclasses import dataclass
@@ -59,6 +59,7 @@ class Form:
         self.elements: list[dict[str, Any]] = data.get("elements", [])
         self._added: list[FormElement] = []
         self._changed: dict[str, dict[str, Any]] = {}
+        self._removed: list[str] = []
 
     def add(self, *elements: FormElement) -> None:
         """Put inputs of the plugin into the form, by weight among the others."""
@@ -74,15 +75,24 @@ class Form:
         weight: int | None = None,
     ) -> None:
         """Other words, another place, or that an input must be filled in. Raises KeyError where there is none."""
-        if all(element["name"] != name for element in self.elements):
-            raise KeyError(f"{self.id} has no element {name}")
+        self._require(name)
         wanted = {"label": label, "help": help, "required": required, "weight": weight}
         changed = self._changed.setdefault(name, {})
         changed.update({key: value for key, value in wanted.items() if value is not None})
 
+    def remove(self, name: str) -> None:
+        """Ask for it no more; what is stored stays. Raises KeyError where there is none."""
+        self._require(name)
+        self._removed.append(name)
+
+    def _require(self, name: str) -> None:
+        if all(element["name"] != name for element in self.elements):
+            raise KeyError(f"{self.id} has no element {name}")
+
     @property
     def changes(self) -> dict[str, Any] | None:
         """What the kernel is told; None when nothing was changed."""
-        if not self._added and not self._changed:
+        if not self._added and not self._changed and not self._removed:
             return None
-        return {"add": [element.as_data() for element in self._added], "change": self._changed}
+        added = [element.as_data() for element in self._added]
+        return {"add": added, "change": self._changed, "remove": self._removed}

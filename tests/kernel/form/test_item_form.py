@@ -14,6 +14,7 @@ from kernel.form.item_form import (
     item_form_values,
     to_fields,
 )
+from kernel.form.taps import apply_changes
 from kernel.form.validate import read_values
 from kernel.item.model import Item
 from kernel.item.values import check_values
@@ -113,6 +114,19 @@ def test_an_item_comes_back_from_its_form_as_it_was():
     )
     assert find_expected_revision(values) == ITEM.revision_id
     assert check_values(BLOG, values["title"], to_fields(values), EDITOR).problems == {}
+
+
+@pytest.mark.story("9.5")
+@pytest.mark.parametrize("stored", [ITEM, replace(ITEM, fields={"field_lead": ITEM.fields["field_lead"]})])
+def test_what_plugins_remove_from_the_form_of_an_item_stays_as_it_is_stored(stored):
+    removed = ["field_body", "field_minutes", "field_guest", "field_day", "status", "promote", "log_message"]
+    form = apply_changes(
+        build_item_form(BLOG, stored, EDITOR), "p", {"add": [], "change": {}, "remove": removed}
+    )
+    forged = {**dict.fromkeys(removed, "7"), "title": "Bread", "field_lead": "How to bake."}
+    values = read_values(form, send(forged)).values
+    assert to_fields(values) == stored.fields
+    assert (values["status"], values["promote"], values["log_message"]) == (False, True, "")
 
 
 def test_empty_fields_are_left_out_and_a_no_and_a_nought_are_kept():

@@ -13,6 +13,7 @@ from kernel.form.taps import (
     list_visible_values,
     note_submitted,
 )
+from kernel.form.validate import read_values
 from kernel.tap.registry import TapOptions
 
 FORM = build_form(
@@ -23,6 +24,7 @@ FORM = build_form(
         Element("textfield", "title", "Title"),
         Element("password", "password", "Password"),
         Element("hidden", "revision", default="r1"),
+        Element("checkbox", "colour", "In colour", required=True),
         Element(
             "fieldset",
             "more",
@@ -50,11 +52,11 @@ async def scope(workshop):
 async def test_a_plugin_adds_an_input_and_complains_about_what_is_entered(scope):
     altered = await alter_form(scope, PLAIN)
     assert altered.failures == ()
-    note, title, revision, more = altered.form.elements
+    note, title, revision, colour, more = altered.form.elements
     # It was not told of what is hidden.
-    assert (note.name, note.help, note.max_length) == ("probe_note", "title, size", 20)
+    assert (note.name, note.help, note.max_length) == ("probe_note", "title, colour, size", 20)
     assert (title.label, title.required) == ("Headline", True)
-    assert (revision, more) == PLAIN.elements[1:]
+    assert (revision, colour, more) == PLAIN.elements[1:]
 
     sent = Submission(VALUES, {"title": "The form's own words."}, {})
     checked, failures = await check_with_plugins(scope, altered.form, sent)
@@ -91,6 +93,19 @@ async def test_a_plugin_that_fails_complains_of_nothing_and_other_forms_are_not_
         pytest.param({"add": [], "change": {"password": {"weight": 1}}}, "may change", id="password"),
         pytest.param({"add": [], "change": {"revision": {"weight": 1}}}, "may change", id="hidden"),
         pytest.param({"add": [], "change": {"title": {"label": "Name"}}}, "stay as they are", id="label"),
+        pytest.param({"add": [], "change": {}, "remove": ["password"]}, "may change", id="remove a password"),
+        pytest.param({"add": [], "change": {}, "remove": ["revision"]}, "may change", id="remove the hidden"),
+        pytest.param(
+            {"add": [], "change": {}, "remove": ["form_token"]}, "no element", id="remove the proof"
+        ),
+        pytest.param(
+            {"add": [], "change": {}, "remove": ["colour"]}, "must be filled in", id="remove a must"
+        ),
+        pytest.param(
+            {"add": [], "change": {"title": {"required": True}}, "remove": ["title"]},
+            "must be filled in",
+            id="remove what it asks for",
+        ),
     ],
 )
 def test_what_a_plugin_may_not_do_to_a_form_changes_nothing(changes, words):
@@ -106,6 +121,30 @@ def test_in_a_form_with_a_password_it_is_said_who_asks():
         ("Name", ""),
         ("Note", ""),
     ]
+
+
+@pytest.mark.story("9.5")
+def test_what_a_plugin_removes_is_not_asked_for_and_keeps_its_value():
+    form = replace(
+        PLAIN,
+        elements=tuple(replace(e, default="as stored") if e.name == "title" else e for e in PLAIN.elements),
+    )
+    first = apply_changes(form, "p", {"add": [NOTE], "change": {}, "remove": ["title", "size"]})
+    # The next plugin hears nothing of it, and a group with nothing in it is not shown.
+    assert list_visible_values(first, {"title": "x", "colour": True, "p_note": "y"}) == {
+        "colour": True,
+        "p_note": "y",
+    }
+    with pytest.raises(ValueError, match="no element 'title'"):
+        apply_changes(first, "q", {"add": [], "change": {"title": {"help": "Hello"}}})
+    assert [element.name for element in first.elements if element.is_visible] == ["colour", "p_note"]
+    sent = {"title": ["forged"], "size": ["s"], "colour": ["1"], "p_note": ["y"]}
+    read = read_values(first, sent)
+    assert (read.problems, read.values["title"], read.values["size"]) == ({}, "as stored", None)
+    # An input of its own it may take back.
+    assert (
+        not apply_changes(first, "p", {"add": [], "change": {}, "remove": ["p_note"]}).elements[-1].is_visible
+    )
 
 
 def test_no_plugin_takes_the_place_of_a_field():

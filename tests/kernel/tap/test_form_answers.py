@@ -9,7 +9,7 @@ NOTE = {"kind": "textfield", "name": "p_note", "label": "Note"}
 
 
 def test_nothing_is_no_change_and_no_complaint():
-    assert read_form_changes(None) == {"add": [], "change": {}}
+    assert read_form_changes(None) == {"add": [], "change": {}, "remove": []}
     assert read_form_problems(None) == {}
 
 
@@ -24,6 +24,7 @@ def test_what_is_right_comes_as_it_is():
     changes = {
         "add": [NOTE, choice],
         "change": {"title": {"label": "Headline", "required": True, "weight": 3}},
+        "remove": ["sticky"],
     }
     assert read_form_changes(changes) == changes
     assert read_form_problems({"title": "Too loud.", "": "Not today."}) == {
@@ -36,7 +37,9 @@ def test_what_is_right_comes_as_it_is():
     ("answer", "words"),
     [
         pytest.param([], "must be an object", id="list"),
-        pytest.param({"remove": ["form_token"]}, "'remove', which means nothing", id="remove"),
+        pytest.param({"remove": "sticky"}, "'remove' must be a list", id="remove"),
+        pytest.param({"remove": [["sticky"]]}, "'remove' must be a list", id="remove what"),
+        pytest.param({"take": ["form_token"]}, "'take', which means nothing", id="key"),
         pytest.param({"add": [NOTE] * (ADDED_MAX + 1)}, "at most 20 elements", id="many"),
         pytest.param({"add": [{**NOTE, "kind": "password"}]}, "'kind' must be one of", id="password"),
         pytest.param({"add": [{**NOTE, "kind": ["x"]}]}, "'kind' must be one of", id="kind of another type"),

@@ -115,6 +115,8 @@ def form_alter(form: Form) -> None:
     )
     if "title" in names:
         form.change("title", label="Headline", required=True)
+    if "sticky" in names:
+        form.remove("sticky")
 
 
 @tap
