@@ -1,12 +1,16 @@
 """The matrix of permissions: what changes is told before it does, and nobody writes over what somebody else changed."""
 
 import re
+from urllib.parse import urlencode
 
 import pytest
 
+from kernel.item_type.load import ITEM_TYPES_TAG
 from kernel.people.grants import PERMISSIONS_PATH, read_grants
+from kernel.people.permission import is_restricted
 from kernel.people.store import list_counted_roles
-from kernel.user.store import grant_permission
+from kernel.user.load import PERMISSIONS_TAG
+from kernel.user.store import grant_permission, insert_role
 from tests.web.people_site import AdminSite, read_text
 from web.permission_matrix import read_seen, write_seen
 
@@ -127,3 +131,39 @@ async def test_permissions_of_a_plugin_that_is_gone_are_kept_and_stand_apart(off
         assert "ed may do what “access content overview” allows." in told
         assert "The role “authenticated user” does not grant it." in told
         assert "The role “editor” grants it." in told
+
+
+@pytest.mark.story("2.6")
+async def test_the_matrix_stays_usable_with_200_permissions_and_10_roles(office):
+    async with office.site.worker.db.transaction() as tx:
+        for number in range(36):
+            await tx.conn.execute(
+                "INSERT INTO item_type (type, label) VALUES ($1, $2)", f"type_{number}", f"Type {number}"
+            )
+        for number in range(5):
+            await insert_role(tx.conn, f"Helpers of the editorial office {number}")
+    await office.site.worker.cache.drop([ITEM_TYPES_TAG, PERMISSIONS_TAG])
+    async with office.browser("root") as browser:
+        page = await browser.get(PERMISSIONS_PATH)
+        roles = await read_roles(office)
+        assert page.status_code == 200
+        assert len(roles) == 10
+        assert len(page.content) < 1_500_000
+        sent = read_matrix(page.text)
+        names = [name for name in sent["shown"] if not is_restricted(name)]
+        assert len(sent["shown"]) >= 200
+        # Everything that is not far-reaching is ticked, in every row and column.
+        async with office.site.worker.db.acquire() as conn:
+            ids = [str(role.id) for role in await list_counted_roles(conn)]
+        full = {**sent, **{role_id: [*sent.get(role_id, ()), *names] for role_id in ids}}
+        assert sum(len(value) for value in full.values() if isinstance(value, list)) > 2_000
+        assert len(urlencode(full, doseq=True)) < 250_000
+        asked = await browser.submit(PERMISSIONS_PATH, "permissions", **full)
+        assert asked.status_code == 200
+        done = await browser.submit(PERMISSIONS_PATH, "permissions", **read_confirm(asked.text))
+        assert done.status_code == 303, done.text
+        assert all(granted >= set(names) for granted in (await read_roles(office)).values())
+        # Who looks for one sees one.
+        found = await browser.get(PERMISSIONS_PATH, params={"filter": "create type_17 content"})
+        assert read_matrix(found.text)["shown"] == ["create type_17 content"]
+        assert len(found.content) < 100_000
