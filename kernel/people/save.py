@@ -179,7 +179,7 @@ async def _check_name(finish: Finish, person: Person | None, given: str) -> str:
     if problem:
         return problem
     owner_id, before = (person.id, person.name) if person is not None else (None, None)
-    return await check_taken_name(finish.conn, name, owner_id=owner_id, before=before)
+    return await check_taken_name(name, finish.conn, owner_id=owner_id, before=before)
 
 
 async def _tell(rt: Runtime, finish: Finish, person: Person | None, payload: SavePerson) -> None:

@@ -51,7 +51,7 @@ async def create_user(
     pass_hash = await hash_password(password) if password is not None else None
     async with db.transaction() as tx:
         await lock_administrator(tx.conn)
-        problem = await check_taken_name(tx.conn, name)
+        problem = await check_taken_name(name, tx.conn)
         if problem:
             raise Invalid({"name": problem})
         address = normalise_address(mail) if mail is not None else None

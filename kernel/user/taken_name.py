@@ -19,7 +19,7 @@ _BATCH: Final = 2_000
 
 
 async def check_taken_name(
-    conn: Connection, name: str, *, owner_id: UUID | None = None, before: str | None = None
+    name: str, conn: Connection, *, owner_id: UUID | None = None, before: str | None = None
 ) -> str:
     """What is wrong with a new name, as a sentence; "" when nobody but `owner_id`, who is called `before`, has it or
     one that looks like it. To what looks like one's own name it may be changed, whoever else has such a one."""

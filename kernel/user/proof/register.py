@@ -87,7 +87,7 @@ async def run_confirm_registration(rt: Runtime, run: JobRun) -> None:
         # As whoever gives a name: the next one sees this one.
         await lock_administrator(finish.conn)
         name = link.name or ""
-        if await check_taken_name(finish.conn, name):
+        if await check_taken_name(name, finish.conn):
             finish.result = {"outcome": "conflict", "message": NAME_GONE}
             return
         user_id = await insert_registered(

@@ -63,19 +63,19 @@ async def test_no_door_gives_a_name_that_looks_like_anothers(database):
         await create_user(database, name=CYRILLIC_ACE, password=None)
     assert raised.value.problems == {"name": LOOKALIKE}
     async with database.transaction() as tx:
-        assert await check_taken_name(tx.conn, "ACE") == "The username ACE is taken. Choose another one."
-        assert await check_taken_name(tx.conn, CYRILLIC_ACE) == LOOKALIKE
+        assert await check_taken_name("ACE", tx.conn) == "The username ACE is taken. Choose another one."
+        assert await check_taken_name(CYRILLIC_ACE, tx.conn) == LOOKALIKE
         # Another spelling of one's own is one's own.
-        assert await check_taken_name(tx.conn, CYRILLIC_ACE, owner_id=ace.id, before="Ace") == ""
+        assert await check_taken_name(CYRILLIC_ACE, tx.conn, owner_id=ace.id, before="Ace") == ""
         registered = {"mail": "a@example.org", "pass_hash": "x", "awaits_approval": True}
         assert await insert_registered(tx.conn, name=CYRILLIC_ACE, **registered) is None
         account = {"mail": None, "is_active": True, "is_admin": True}
         await update_person(tx.conn, user_id=ace.id, name="Kit", **account)
-        assert await check_taken_name(tx.conn, "ACE") == ""
-        assert await check_taken_name(tx.conn, "K\u0131t") == LOOKALIKE
+        assert await check_taken_name("ACE", tx.conn) == ""
+        assert await check_taken_name("K\u0131t", tx.conn) == LOOKALIKE
         eva = uuid7()
         await insert_person(tx.conn, user_id=eva, name="Eva", mail=None, pass_hash=None, now=now())
-        assert await check_taken_name(tx.conn, "\u0415va", owner_id=ace.id, before="Kit") == LOOKALIKE
+        assert await check_taken_name("\u0415va", tx.conn, owner_id=ace.id, before="Kit") == LOOKALIKE
 
 
 async def test_of_two_who_take_such_names_at_once_one_is_refused(database):
@@ -84,7 +84,7 @@ async def test_of_two_who_take_such_names_at_once_one_is_refused(database):
     async with database.acquire() as conn:
         async with database.transaction() as first:
             assert await insert_user(first.conn, name="ace", **without)
-            assert await check_taken_name(conn, CYRILLIC_ACE) == ""
+            assert await check_taken_name(CYRILLIC_ACE, conn) == ""
             second = asyncio.create_task(insert_user(conn, name=CYRILLIC_ACE, **without))
         assert await second is None
 
@@ -114,4 +114,4 @@ async def test_accounts_that_look_alike_already_keep_their_names_and_get_no_thir
         }
         await conn.execute("DELETE FROM users WHERE name = 'Ace'")
         # Her twins are still there.
-        assert await check_taken_name(conn, "\u0410CE") == LOOKALIKE
+        assert await check_taken_name("\u0410CE", conn) == LOOKALIKE

@@ -128,7 +128,7 @@ async def _check(visit: Visit, submission: Submission) -> dict[str, str]:
     values, problems = submission.values, dict(submission.problems)
     if "name" in values:
         name = normalise_name(values["name"])
-        problem = check_new_name(name) or await check_taken_name(await visit.conn(), name)
+        problem = check_new_name(name) or await check_taken_name(name, await visit.conn())
         problems |= {"name": problem} if problem else {}
     if "mail" in values and (problem := check_address(normalise_address(values["mail"]))):
         problems["mail"] = problem
