@@ -10,14 +10,14 @@ from kernel.names import ANONYMOUS_ID, LIVE
 class Actor:
     """A person or a program, as far as decisions need to know: `permissions` is the union over its roles. `scope` is
     what a program was limited to, whatever the person may on whose behalf it comes; None for no such limit.
-    `timezone` is where the person tells the time, and decides nothing."""
+    `timezone` is where the person tells the time, "" for where the device does, and decides nothing."""
 
     id: UUID = ANONYMOUS_ID
     name: str = ""
     is_admin: bool = False
     permissions: frozenset[str] = frozenset()
     scope: frozenset[str] | None = None
-    timezone: str = "UTC"
+    timezone: str = ""
 
     @property
     def is_anonymous(self) -> bool:

@@ -253,8 +253,8 @@ def build_account_form(timezone: str) -> Form:
                 "textfield",
                 "timezone",
                 "Time zone",
-                help="Pages show you dates and times as they are there. Type a city, such as Rome, or choose one.",
-                required=True,
+                help="Dates and times are shown as they are there. Type a city, such as Rome, or choose one. "
+                "Left empty, they are those of your device.",
                 default=timezone,
                 max_length=TIMEZONE_MAX,
                 options=tuple(Option(name, name.replace("_", " ")) for name in list_timezones()),

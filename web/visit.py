@@ -59,7 +59,7 @@ class Visit:
     @property
     def timezone(self) -> str | None:
         """Where the reader tells the time; None for a stranger, since all of them may be given the same page."""
-        return None if self.actor.is_anonymous else self.actor.timezone
+        return None if self.actor.is_anonymous else self.actor.timezone or None
 
     async def conn(self) -> Connection:
         """The snapshot that everything on this page is read from, opened by the first reader."""

@@ -90,7 +90,7 @@ async def run_save_account(_rt: Runtime, run: JobRun) -> None:
     async with run.finish() as finish:
         if payload.user_id != run.ctx.actor.id:
             finish.result = {"outcome": "forbidden", "message": "This is somebody else's account."}
-        elif not is_timezone(payload.timezone):
+        elif payload.timezone and not is_timezone(payload.timezone):
             finish.result = {"outcome": "invalid", "problems": {"timezone": "There is no such time zone."}}
         else:
             await update_timezone(finish.conn, payload.user_id, payload.timezone)

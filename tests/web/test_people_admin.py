@@ -115,7 +115,7 @@ async def test_names_that_pass_for_others_and_wrong_values_are_refused_each_at_i
         sent = await browser.submit(
             "/admin/people/add", "person", name="zoe", mail="zoe@nowhere", password="short", active="1"
         )
-        assert "use 10 or more" in sent.text
+        assert "Use 10 characters or more" in sent.text
         sent = await browser.submit("/admin/people/add", "person", name="zoe", mail="zoe@nowhere", active="1")
         assert "is no e-mail address" in sent.text
         assert 'value="zoe@nowhere"' in sent.text

@@ -43,7 +43,7 @@ async def test_a_user_is_stored_with_a_hash_and_read_back(database):
         False,
         True,
     )
-    assert (user.access, user.login, user.timezone, user.language) == (None, None, "UTC", "en")
+    assert (user.access, user.login, user.timezone, user.language) == (None, None, "", "en")
     async with database.acquire() as conn:
         assert await find_user(conn, user.id) == user
         assert await find_user_by_name(conn, "ada lovelace") == user
@@ -67,7 +67,7 @@ async def test_every_mistake_is_named_at_once(database):
     assert raised.value.problems == {
         "name": "A username may not hold the character U+200B, which cannot be seen.",
         "mail": "'nowhere' is no e-mail address. Write it like ada@example.org.",
-        "password": "The password has 5 characters; use 10 or more.",
+        "password": "Use 10 characters or more; this password has 5.",
     }
     async with database.acquire() as conn:
         assert await list_users(conn) == []
@@ -158,7 +158,7 @@ async def test_the_anonymous_user_gets_no_password(rt, ctx, database, run_jobs):
 def test_a_new_password_is_typed_twice():
     assert check_new_password("ten chars.", "ten chars.") == {}
     assert check_new_password("short", "other") == {
-        "password": "The password has 5 characters; use 10 or more."
+        "password": "Use 10 characters or more; this password has 5."
     }
     assert check_new_password("ten chars.", "ten chars!") == {
         "again": "The two passwords differ. Type the new password twice."

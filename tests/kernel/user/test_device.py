@@ -29,7 +29,9 @@ def test_it_stays_the_same_device_and_its_year_begins_anew():
     later = NOW + timedelta(days=364)
     second = remember_device(KEY, first, ADA, 0, later)
     assert second.count("~") == 0
-    assert find_device(KEY, second, ADA, 0, later + timedelta(days=364)) == find_device(KEY, first, ADA, 0, NOW)
+    assert find_device(KEY, second, ADA, 0, later + timedelta(days=364)) == find_device(
+        KEY, first, ADA, 0, NOW
+    )
     assert find_device(KEY, first, ADA, 0, NOW + timedelta(days=366)) is None
     # Nor is one known before it was given out.
     assert find_device(KEY, first, ADA, 0, NOW - timedelta(days=1)) is None

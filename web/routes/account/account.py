@@ -45,9 +45,10 @@ async def save_account(submitted: Submitted | None, document: dict[str, Any] | N
     user = await load_user(visit.rt, visit.actor.id)
     submission = validate_form(build_account_form(user.timezone), visit.session, require_form(submitted))
     problems = dict(submission.problems)
-    timezone = find_timezone(submission.values.get("timezone", ""))
+    typed = submission.values.get("timezone", "")
+    timezone = find_timezone(typed) if typed else ""
     if not problems and timezone is None:
-        problems = {"timezone": name_no_timezone(submission.values["timezone"])}
+        problems = {"timezone": name_no_timezone(typed)}
     if not problems:
         payload = SaveAccount(user.id, timezone or "")
         job = await submit_and_wait(visit, SAVE_ACCOUNT, payload, None)
