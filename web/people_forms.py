@@ -64,7 +64,7 @@ def build_person_form(actor: Actor, person: Person | None, roles: Sequence[Assig
 
 
 def _build_access(actor: Actor, person: Person | None, roles: Sequence[AssignedRole]) -> tuple[Element, ...]:
-    offered = list_offered_roles(actor, person, roles)
+    offered = list_offered_roles(actor, roles)
     had = person.role_ids if person is not None else frozenset()
     access = [
         Element(

@@ -88,8 +88,7 @@ async def _find_refusal(finish: Finish, actor: Actor, payload: ChangePeople) -> 
     )
     if role is None:
         return NO_ROLE
-    is_given = payload.change == "add_role"
-    return find_role_obstacle(actor, given=[role] if is_given else [], taken=[] if is_given else [role])
+    return find_role_obstacle(actor, [role])
 
 
 async def _name_role(finish: Finish, payload: ChangePeople) -> str | None:

@@ -44,39 +44,31 @@ def find_opening_obstacle(actor: Actor, person: Person) -> str:
     return ""
 
 
-def find_role_obstacle(
-    actor: Actor, *, given: Iterable[AssignedRole] = (), taken: Iterable[AssignedRole] = ()
-) -> str:
-    """Why the actor may not give or take one of these roles; "" when they may."""
+def find_role_obstacle(actor: Actor, roles: Iterable[AssignedRole]) -> str:
+    """Why the actor may not give or take one of these roles; "" when they may.
+
+    Taking asks as much as giving: an account that has lost a role can be opened by who could not before, and what was
+    opened stays so when the role is given back.
+    """
     if actor.is_admin:
         return ""
-    gifts = list(given)
-    for role in (*gifts, *taken):
+    for role in roles:
         if role.is_restricted:
             return (
                 f"The role “{role.name}” may administer something. Only an administrator gives or takes it."
             )
-    for role in gifts:
         beyond = sorted(role.permissions - actor.permissions)
         if beyond:
             return (
                 f"The role “{role.name}” may do what you may not: {', '.join(beyond[:3])}."
-                " Only an administrator gives it."
+                " Only an administrator gives or takes it."
             )
     return ""
 
 
-def list_offered_roles(
-    actor: Actor, person: Person | None, roles: Iterable[AssignedRole]
-) -> list[AssignedRole]:
-    """Those that the actor may give, and those that they may take from somebody who has them."""
-    had = person.role_ids if person is not None else frozenset()
-    return [
-        role
-        for role in roles
-        if not find_role_obstacle(actor, given=[role])
-        or (role.id in had and not find_role_obstacle(actor, taken=[role]))
-    ]
+def list_offered_roles(actor: Actor, roles: Iterable[AssignedRole]) -> list[AssignedRole]:
+    """Those that the actor may give and take."""
+    return [role for role in roles if not find_role_obstacle(actor, [role])]
 
 
 def find_grant_obstacle(actor: Actor, restricted: Iterable[str]) -> str:

@@ -125,11 +125,7 @@ async def _find_obstacle(finish: Finish, actor: Actor, person: Person | None, pa
     had = person.role_ids if person is not None else frozenset[UUID]()
     wanted = frozenset(payload.role_ids)
     roles = await list_assignable_roles(finish.conn)
-    return find_role_obstacle(
-        actor,
-        given=[role for role in roles if role.id in wanted - had],
-        taken=[role for role in roles if role.id in had - wanted],
-    )
+    return find_role_obstacle(actor, [role for role in roles if role.id in wanted ^ had])
 
 
 async def _check(finish: Finish, actor: Actor, person: Person | None, payload: SavePerson) -> dict[str, str]:

@@ -145,6 +145,9 @@ def list_attempts(people, manager, editor, author):
         (ann, {"roles": [manager]}),
         (ann, {"roles": [author]}),
         (ann, {"roles": [editor, author]}),
+        # Without it he could be opened, and it may be given back.
+        (people["ed"], {"roles": [editor]}),
+        (people["ed"], {"roles": []}),
     ]
     return [
         *((f"{person.path}/edit", document) for person, document in edits),
@@ -153,12 +156,16 @@ def list_attempts(people, manager, editor, author):
         (f"{PEOPLE}/add", {"name": "zoe", "roles": [author], "password": "a whole new one"}),
         (f"{PEOPLE}/bulk", {"action": "add_role", "people": [str(ann.id)], "role": manager}),
         (f"{PEOPLE}/bulk", {"action": "add_role", "people": [str(ann.id), str(mia.id)], "role": author}),
+        (f"{PEOPLE}/bulk", {"action": "remove_role", "people": [str(people["ed"].id)], "role": author}),
     ]
 
 
 async def try_forms(browser, people):
     """Of the same people, and of ed, who may do more than she but administers nothing."""
     ed = people["ed"]
+    # Roles that her form does not have stay.
+    form = {"name": "ed", "active": "1", "seen": ed.digest()}
+    assert (await browser.submit(f"{ed.path}/edit", "person", **form)).status_code == 303
     for values in OPENINGS:
         form = {"name": "ed", "active": "1", "seen": ed.digest(), **values}
         sent = await browser.submit(f"{ed.path}/edit", "person", **form)

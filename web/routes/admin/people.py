@@ -8,7 +8,7 @@ from quart import Blueprint, Response, request
 from kernel.errors import BadInput
 from kernel.form.token import BUILD_ID_FIELD, build_id, read_build_id
 from kernel.people.permission import ADMINISTER_PERMISSIONS, ADMINISTER_USERS
-from kernel.people.rights import find_obstacle, find_role_obstacle
+from kernel.people.rights import find_obstacle, list_offered_roles
 from kernel.people.store import list_assignable_roles, list_people, select_people
 from kernel.person_jobs import CHANGE_PEOPLE, ChangePeople
 from web.guard import Submitted, changing_route
@@ -58,9 +58,7 @@ async def show_people() -> Response:
         previous=build_address(chosen, before=str(page.before)) if page.before else "",
         following=build_address(chosen, after=str(page.after)) if page.after else "",
         roles=[(str(role.id), role.name) for role in roles],
-        givable=[
-            (str(role.id), role.name) for role in roles if not find_role_obstacle(visit.actor, given=[role])
-        ],
+        givable=[(str(role.id), role.name) for role in list_offered_roles(visit.actor, roles)],
         administrators=ADMINISTRATORS,
         may_set_permissions=visit.actor.may(ADMINISTER_PERMISSIONS),
         build_id=build_id(),

@@ -217,7 +217,7 @@ async def _save(visit: Visit, person: Person | None, sent: Submitted) -> Respons
     if problems:
         return await _show(visit, person, submission.raw, problems, status=Invalid.status)
     # What the form did not offer stays as it is.
-    offered = {role.id for role in list_offered_roles(visit.actor, person, roles)}
+    offered = {role.id for role in list_offered_roles(visit.actor, roles)}
     kept = [role.id for role in person.roles if role.id not in offered] if person is not None else []
     was_admin = person.user.is_admin if person is not None else False
     payload = SavePerson(
