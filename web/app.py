@@ -93,8 +93,9 @@ BLUEPRINTS: Final = (
     plugin_pages.blueprint,
 )
 
-# Doors that know nobody: they answer when Redis or PostgreSQL does not, or to programs with a key.
-WITHOUT_VISIT: Final = frozenset(("cron", "health", "metrics", "static"))
+# Doors that know nobody: they answer when Redis or PostgreSQL does not, or to programs with a key. What merely begins
+# like one of them is a page that does not exist, so that the route counts and not the address.
+WITHOUT_VISIT: Final = frozenset(("cron", "health", "metrics"))
 
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": (
@@ -137,7 +138,7 @@ def create_app(rt: Runtime, live: LiveStreams | None = None) -> Quart:
         g.request_id = request.headers.get("X-Request-ID", "")
         # Begun by the page cache, which writes it into the log when the answer has gone.
         g.profile = find_profile() or begin_profile()
-        if request.path.split("/", 2)[1] not in WITHOUT_VISIT:
+        if request.blueprint not in WITHOUT_VISIT and request.endpoint != "static":
             await _let_in(rt, sessions, rates)
 
     @app.after_request

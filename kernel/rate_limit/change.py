@@ -1,7 +1,7 @@
 """Changes the limits of the site, for whoever may administer it."""
 
 from kernel.ledger.run import JobRun
-from kernel.rate_limit.model import SETTING, check_limits
+from kernel.rate_limit.model import SETTING, check_limits, name_unknown
 from kernel.runtime import Runtime
 from kernel.setting.access import ADMINISTER_SITE
 from kernel.setting.store import upsert_setting
@@ -15,6 +15,7 @@ async def run_set_rate_limits(rt: Runtime, run: JobRun) -> None:
     payload: SetRateLimits = run.payload
     actor = await load_again(rt, run.ctx.actor)
     limits, problems = check_limits(payload.limits)
+    problems |= name_unknown(payload.limits)
     async with run.finish() as finish:
         if not actor.may(ADMINISTER_SITE):
             finish.result = {"outcome": "forbidden", "message": "You may not change the limits of this site."}

@@ -144,6 +144,21 @@ def check_limits(stored: Any) -> tuple[Limits, dict[str, str]]:
     return Limits(doors, routes, tuple(excluded)), problems
 
 
+def name_unknown(told: Mapping[str, Any]) -> dict[str, str]:
+    """Complaints about what new limits name and the site does not have: taken for left out, it would change something
+    else. Of what is stored already, perhaps by another version, nobody asks this."""
+    known, doors = ("doors", "routes", "excluded"), [door.name for door in DOORS]
+    problems = {key[:64]: f"Limits have {', '.join(known)}." for key in told if key not in known}
+    named = told.get("doors")
+    if isinstance(named, dict):
+        problems |= {
+            name[:64]: f"There is no such door. There are {', '.join(doors)}."
+            for name in named
+            if name not in doors
+        }
+    return problems
+
+
 def _check_routes(told: Any) -> tuple[dict[str, Limit | None], str]:
     if not isinstance(told, dict) or len(told) > RULES_MAX:
         return {}, f"Write up to {RULES_MAX} routes with their limits."

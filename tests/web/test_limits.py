@@ -15,7 +15,7 @@ from kernel.config import read_config
 from kernel.context import Actor, Context
 from kernel.form.token import build_form_token
 from kernel.ledger.wait import submit_and_wait
-from kernel.rate_limit.model import DOORS, Limit, Limits, check_limits, read_limit, read_limits
+from kernel.rate_limit.model import DOORS, Limit, Limits, check_limits, name_unknown, read_limit, read_limits
 from kernel.shared.refusals import STRETCH_S, name_tally
 from kernel.shared.session import Sessions
 from kernel.site_jobs import SET_RATE_LIMITS, SetRateLimits
@@ -131,6 +131,14 @@ def test_limits_come_back_from_the_setting_as_they_were_put():
 def test_wrong_settings_are_told_by_field(stored, field):
     _, problems = check_limits(stored)
     assert field in problems
+
+
+def test_new_limits_name_nothing_that_is_not_there():
+    """What another version has stored is read all the same."""
+    told = {"doors": {"login": "10/min", "logins": "1/day"}, "door": {}}
+    assert set(name_unknown(told)) == {"logins", "door"}
+    assert name_unknown({"doors": [], "routes": {}}) == {}
+    assert read_limits(told).doors["login"] == Limit(10, 60)
 
 
 @pytest.fixture

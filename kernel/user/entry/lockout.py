@@ -167,8 +167,8 @@ def build_own_attempt(user_id: UUID, what: Literal["password", "code"]) -> Attem
 
 
 def find_network(address: str) -> str:
-    """What counts as one place: an IPv4 address, also one that is written inside an IPv6 address or was translated into
-    one, or the network of an IPv6 address."""
+    """What counts as one place: an IPv4 address, also one that is written inside an IPv6 address, was translated into
+    one or gave a network of them its number, and else the network of an IPv6 address."""
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -177,6 +177,8 @@ def find_network(address: str) -> str:
         return str(parsed)
     if parsed.ipv4_mapped is not None or parsed in TRANSLATED:
         return str(IPv4Address(int(parsed) & IPV4_BITS))
+    if parsed.sixtofour is not None:
+        return str(parsed.sixtofour)
     # By the number: the name of a network card behind the address is no other place.
     return str(IPv6Network((int(parsed), IPV6_PREFIX), strict=False))
 

@@ -76,6 +76,19 @@ RECOVERY_USED: Final = Notice(
     "One of your recovery codes was used in place of a code from your phone at",
     "Somebody else has your codes and your password then. Choose another password at once, then make new codes:",
 )
+LINK_USED: Final = Notice(
+    "login_link_used",
+    "A one-time link was used at",
+    "Somebody logged in to your account with a one-time link, which those who run the site had made, at",
+    "Ask those who run the site whom they gave it to. To be sure, choose a new password:",
+)
+TOKEN_MADE: Final = Notice(
+    "api_token_made",
+    "A new API token for your account at",
+    "Somebody who runs the site has made an API token, with which a program acts as you, at",
+    "Ask those who run the site why, and revoke it on the page of your API tokens.",
+    has_link=False,
+)
 NOTICES: Final = (
     PASSWORD_CHANGED,
     ADDRESS_CHANGED,
@@ -84,6 +97,8 @@ NOTICES: Final = (
     FACTOR_RESET,
     RECOVERY_NEW,
     RECOVERY_USED,
+    LINK_USED,
+    TOKEN_MADE,
 )
 
 

@@ -8,6 +8,7 @@ import orjson
 
 from kernel import clock
 from kernel.context import Context
+from kernel.errors import Conflict
 from kernel.ledger.run import JobRun
 from kernel.ledger.submit import submit_job
 from kernel.login_jobs import (
@@ -65,6 +66,13 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
 
+# KEYS: a set-up. ARGV: as it was read, as it is to be, ms to keep it. Whether nobody else changed it in between.
+_CONFIRM: Final = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1
+"""
+
 
 async def begin_setup(rt: Runtime, user_id: UUID, session_key: str) -> None:
     """To be called once the person has shown the password: for a while, and to this session alone, there is a secret to
@@ -84,19 +92,21 @@ async def find_setup(rt: Runtime, user_id: UUID, session_key: str) -> str | None
 
 async def confirm_setup(rt: Runtime, user_id: UUID, session_key: str, code: str) -> list[str]:
     """The recovery codes to show this once, when the code fits the secret that was shown; none when it does not. The
-    caller has an `enable_second_factor` job done. Raises Unavailable."""
-    secret = await find_setup(rt, user_id, session_key)
-    step = find_step(secret, code, clock.now()) if secret is not None else None
+    caller has an `enable_second_factor` job done. Raises Unavailable, and Conflict when it was confirmed already, since
+    recovery codes were shown then."""
+    setup = await _load_setup(rt.shared, user_id, session_key)
+    step = find_step(setup["secret"], code, clock.now()) if setup else None
     if step is None or not await _take_step(rt.shared, user_id, step):
         return []
     codes = build_recovery_codes()
-    setup = {"secret": secret, "recovery": digest_recovery_codes(codes), "step": step}
-    try:
-        await rt.shared.client.set(
-            _setup_key(rt.shared, user_id, session_key), orjson.dumps(setup), px=SETUP_MS
-        )
-    except AWAY as error:
-        raise unavailable(error) from error
+    unconfirmed = {"secret": setup["secret"]}
+    confirmed = {**unconfirmed, "recovery": digest_recovery_codes(codes), "step": step}
+    is_first = await Script(rt.shared, _CONFIRM).run(
+        [_setup_key(rt.shared, user_id, session_key)],
+        [orjson.dumps(unconfirmed), orjson.dumps(confirmed), SETUP_MS],
+    )
+    if not is_first:
+        raise Conflict("The second factor is being turned on already, with the codes that were shown first.")
     return codes
 
 

@@ -180,11 +180,12 @@ async def test_what_a_process_left_behind_is_soon_forgotten(shared, redis_client
         ("::ffff:192.0.2.7", "192.0.2.7"),
         ("::ffff:192.0.2.7%eth0", "192.0.2.7"),
         ("64:ff9b::192.0.2.7", "192.0.2.7"),
+        ("2002:c000:207:9::1", "192.0.2.7"),
         ("fe80::7%eth0", "fe80::/64"),
         ("fe80::8", "fe80::/64"),
         ("unknown", "unknown"),
     ],
-    ids=["four", "six", "another-six", "mapped", "mapped-card", "translated", "card", "no-card", "none"],
+    ids=["four", "six", "another-six", "mapped", "mapped-card", "translated", "six-to-four", "card", "no-card", "none"],
 )
 def test_what_counts_as_one_place(address, network):
     assert find_network(address) == network
