@@ -10,8 +10,8 @@ from kernel.user.skeleton import build_skeleton
 # In characters.
 NAME_MAX: Final = 60
 
-# Where no account did something, this is said instead of a name.
-KEPT: Final = frozenset({OPERATOR_NAME, "the site", "nobody logged in"})
+# Where no account did something, or it is gone, this is said instead of a name.
+KEPT: Final = frozenset({OPERATOR_NAME, "the site", "nobody logged in", "deleted user", "anonymous"})
 
 # Everything that shows as nothing or as another kind of space: controls, formats such as zero-width joiners
 # and bidirectional marks, separators, surrogates, private and unassigned characters, and the fillers that are
@@ -53,7 +53,7 @@ def check_new_name(name: str) -> str:
     if problem:
         return problem
     if build_skeleton(name) in {build_skeleton(kept) for kept in KEPT}:
-        return "This username is kept for what no account does. Choose another one."
+        return "This username is kept for where there is no account. Choose another one."
     scripts = {unicodedata.name(letter, "").split(" ", 1)[0] for letter in name if letter.isalpha()}
     mixed = sorted(script.capitalize() for script in scripts & LOOKALIKES)
     if len(mixed) > 1:

@@ -71,5 +71,6 @@ def test_any_text_has_one_spelling_or_a_complaint(typed):
 
 
 def test_no_account_is_called_what_stands_where_none_is():
-    assert "is kept for" in check_new_name(normalise_name("The  Command Line"))
+    for name in ("The  Command Line", "Deleted User", "ANONYMOUS", "anonym0us", "deIeted user"):
+        assert "is kept for" in check_new_name(normalise_name(name)), name
     assert check_new_name("The commander") == ""
