@@ -10,6 +10,7 @@ from quart import Blueprint, Response, current_app, request
 from kernel.errors import BadInput, Forbidden, StaleForm
 from kernel.form.token import TOKEN_FIELD, TOKEN_HEADER, require_form_token
 from kernel.log import get_logger
+from kernel.names import has_forbidden_text
 from kernel.runtime import Runtime
 from web.visit import Visit, current_visit
 
@@ -155,6 +156,8 @@ async def _read_document() -> dict[str, Any]:
         raise too_deep from error
     if _has_more_levels(document, LEVELS_MAX):
         raise too_deep
+    if _has_broken_key(document):
+        raise BadInput("A key of the body has half of a character, which cannot be written as UTF-8.")
     if not isinstance(document, dict):
         raise BadInput("The body must be a JSON object.")
     return document
@@ -164,10 +167,26 @@ def _has_more_levels(value: object, levels: int) -> bool:
     """Goes down one level after another, and so by itself never deep."""
     layer = [value]
     for _ in range(levels + 1):
-        layer = [
-            inner
-            for outer in layer
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
+        layer = _go_down(layer)
     return bool(layer)
+
+
+def _has_broken_key(value: object) -> bool:
+    """An escape such as `\\ud800` alone. Keys are told in answers, and a value of the kind is its field's matter."""
+    layer = [value]
+    while layer:
+        keys = "".join(key for outer in layer if isinstance(outer, dict) for key in outer)
+        if has_forbidden_text(keys.replace("\x00", "")):
+            return True
+        layer = _go_down(layer)
+    return False
+
+
+def _go_down(layer: Sequence[object]) -> list[object]:
+    """What is in the objects and lists of this level."""
+    return [
+        inner
+        for outer in layer
+        if isinstance(outer, dict | list)
+        for inner in (outer.values() if isinstance(outer, dict) else outer)
+    ]

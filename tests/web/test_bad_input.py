@@ -118,6 +118,16 @@ async def test_json_that_goes_too_deep_is_refused(program, stored, body):
     assert await stored() == 0
 
 
+async def test_a_key_that_is_no_text_is_refused_at_every_door(program):
+    for path in ("/item/add/page", "/admin/people/add", "/admin/people/bulk", "/admin/maintenance"):
+        for body in (b'{"z\\ud800z": 1}', b'{"title": [{"a": {"\\udc00": 1}}]}'):
+            answer = await program.post(path, content=body, headers={"Content-Type": "application/json"})
+            assert (answer.status_code, "A key of the body" in answer.text) == (400, True), (
+                path,
+                answer.text,
+            )
+
+
 async def test_json_that_goes_just_deep_enough_is_read(program):
     answer = await program.post(
         "/item/add/page", content=nest(32), headers={"Content-Type": "application/json"}
