@@ -81,8 +81,11 @@ class RunItemTaps:
 
 @dataclass(frozen=True, slots=True)
 class RecordLogin:
+    """`is_by_link` tells that a one-time link was used."""
+
     user_id: UUID
     at: datetime
+    is_by_link: bool = False
 
 
 @dataclass(frozen=True, slots=True)

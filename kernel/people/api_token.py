@@ -10,6 +10,7 @@ from kernel.people.store import find_person
 from kernel.person_jobs import DeleteApiToken, SaveApiToken
 from kernel.runtime import Runtime
 from kernel.user.account import check_label
+from kernel.user.entry.notices import TOKEN_MADE, tell_person
 from kernel.user.load import load_again
 from kernel.user.store import delete_api_token, insert_api_token, list_api_tokens, select_actor
 from kernel.user.token import USE_API_TOKENS
@@ -41,6 +42,9 @@ async def run_save_api_token(rt: Runtime, run: JobRun) -> None:
             expires=payload.expires,
             scope=payload.scope,
         )
+        if actor.id != payload.user_id:
+            detail = f"It is called “{payload.label.strip()}”."
+            await tell_person(finish, rt.config, payload.user_id, TOKEN_MADE, detail=detail)
         finish.result = {"outcome": "saved"}
 
 

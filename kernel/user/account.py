@@ -16,7 +16,7 @@ from kernel.ledger.run import JobRun
 from kernel.mail.address import check_address, normalise_address
 from kernel.names import OPERATOR_ID
 from kernel.runtime import Runtime
-from kernel.user.entry.notices import PASSWORD_CHANGED, tell_person
+from kernel.user.entry.notices import LINK_USED, PASSWORD_CHANGED, tell_person
 from kernel.user.model import User, user_tag
 from kernel.user.name import check_new_name, normalise_name
 from kernel.user.password import check_password, hash_password
@@ -115,11 +115,13 @@ def check_new_password(password: str, again: str) -> dict[str, str]:
     return {}
 
 
-async def run_record_login(_rt: Runtime, run: JobRun) -> None:
+async def run_record_login(rt: Runtime, run: JobRun) -> None:
     """The work of a `record_login` job."""
     payload: RecordLogin = run.payload
     async with run.finish() as finish:
         await update_login_time(finish.conn, payload.user_id, payload.at)
+        if payload.is_by_link:
+            await tell_person(finish, rt.config, payload.user_id, LINK_USED)
         finish.result = {"outcome": "saved"}
 
 

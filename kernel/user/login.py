@@ -109,7 +109,7 @@ async def log_in_by_link(rt: Runtime, ctx: Context, token: str, source: Source) 
     if await has_second_factor(rt, found.user.id):
         return LoginStep(found.user, needs_code=True, stamp=stamp)
     step = LoginStep(found.user, False, stamp, _remember(key, source, found))
-    return await _complete(rt, ctx, step)
+    return await _complete(rt, ctx, step, is_by_link=True)
 
 
 async def log_in_by_code(
@@ -199,9 +199,10 @@ async def _find_account(rt: Runtime, user_id: UUID) -> tuple[Credentials | None,
         return await find_credentials_of(conn, user_id), await get_device_key(conn)
 
 
-async def _complete(rt: Runtime, ctx: Context, step: LoginStep) -> LoginStep:
+async def _complete(rt: Runtime, ctx: Context, step: LoginStep, *, is_by_link: bool = False) -> LoginStep:
     actor = await load_actor(rt, step.user.id)
-    await submit_job(rt.ledger, ctx.acting_as(actor), RECORD_LOGIN, RecordLogin(step.user.id, clock.now()))
+    login = RecordLogin(step.user.id, clock.now(), is_by_link)
+    await submit_job(rt.ledger, ctx.acting_as(actor), RECORD_LOGIN, login)
     return step
 
 

@@ -1,13 +1,17 @@
 """People are told by mail what was changed about how their account is entered, through a real server."""
 
+from dataclasses import replace
+from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
 
 import orjson
 import pytest
 
+from kernel.clock import now
 from kernel.context import Actor
-from kernel.jobs import SET_PASSWORD, SetPassword
+from kernel.ids import uuid7
+from kernel.jobs import RECORD_LOGIN, SET_PASSWORD, RecordLogin, SetPassword
 from kernel.login_jobs import (
     DISABLE_SECOND_FACTOR,
     ENABLE_SECOND_FACTOR,
@@ -21,13 +25,16 @@ from kernel.login_jobs import (
     SpendRecoveryCode,
 )
 from kernel.mail_jobs import CHANGE_MAIL, CONFIRM_MAIL, ChangeMail, ConfirmMail
+from kernel.names import AUTHENTICATED_ROLE
 from kernel.people.store import find_person
-from kernel.person_jobs import SAVE_PERSON, SavePerson
+from kernel.person_jobs import SAVE_API_TOKEN, SAVE_PERSON, SaveApiToken, SavePerson
 from kernel.user.account import create_user
 from kernel.user.entry.code import digest_recovery_code, digest_recovery_codes
 from kernel.user.entry.notices import NOTICES
 from kernel.user.link_token import digest_link_token
-from kernel.user.store import find_pass_hash
+from kernel.user.load import PERMISSIONS_TAG
+from kernel.user.store import find_pass_hash, grant_permission
+from kernel.user.token import USE_API_TOKENS
 from tests.kernel.mail.conftest import open_post, serve_smtp
 from tests.kernel.user.test_proof import find_token
 
@@ -147,3 +154,22 @@ async def test_a_letter_tells_of_a_new_password_and_of_another_address_at_the_ol
     assert told.take() == []
     assert len({notice.kind for notice in NOTICES}) == len(NOTICES)
     assert all(len(notice.kind) <= 32 for notice in NOTICES)
+
+
+async def test_a_letter_tells_of_what_others_can_come_in_with(opened, ada):
+    post, told = opened
+    boss = await create_user(post.rt.db, name="boss", password=None, is_admin=True)
+    new = SaveApiToken(uuid7(), ada.id, "ab" * 32, "Nightly", now() + timedelta(days=1), None)
+    async with post.rt.db.acquire() as conn:
+        await grant_permission(conn, AUTHENTICATED_ROLE, USE_API_TOKENS)
+    await post.rt.cache.drop([PERMISSIONS_TAG])
+    for kind, payload, by in (
+        (SAVE_API_TOKEN, new, boss),
+        (SAVE_API_TOKEN, replace(new, token_id=uuid7(), digest="cd" * 32), ada),
+        (RECORD_LOGIN, RecordLogin(ada.id, now(), is_by_link=True), ada),
+        (RECORD_LOGIN, RecordLogin(ada.id, now()), ada),
+    ):
+        assert (await post.do(kind, payload, Actor(by.id))).result["outcome"] == "saved"
+    made, used = told.take()
+    assert (made[0], "It is called “Nightly”." in made[2]) == ("ada@example.org", True)
+    assert "one-time link" in used[2]

@@ -42,7 +42,7 @@ async def set_hash(database, user, pass_hash):
 
 async def list_jobs(database):
     async with database.acquire() as conn:
-        return await conn.fetch("SELECT kind FROM job ORDER BY created, id")
+        return await conn.fetch("SELECT kind, payload FROM job ORDER BY created, id")
 
 
 @pytest.mark.story("2.3")
@@ -218,7 +218,9 @@ async def test_a_link_logs_in_once(rt, ctx, ada, database):
     # Looking at its page does not spend it.
     assert [await find_login_link(rt, token) for _ in range(2)] == [ada.id, ada.id]
     assert (await log_in_by_link(rt, ctx, token, HOME)).user == ada
-    assert [job["kind"] for job in await list_jobs(database)] == ["record_login"]
+    ((kind, payload),) = [(job["kind"], job["payload"]) for job in await list_jobs(database)]
+    # They are told of it by mail.
+    assert (kind, payload["is_by_link"]) == ("record_login", True)
     assert await find_login_link(rt, token) is None
     with pytest.raises(NotFound):
         await log_in_by_link(rt, ctx, token, HOME)
