@@ -10,6 +10,7 @@ from kernel.context import Actor
 from kernel.errors import Forbidden, Invalid
 from kernel.ids import parse_uuid, uuid7
 from kernel.mail.address import normalise_address
+from kernel.names import has_forbidden_text
 from kernel.people.change import OF_ROLES
 from kernel.people.model import AssignedRole, PeoplePage, Person
 from kernel.people.rights import find_obstacle
@@ -26,7 +27,12 @@ from web.work import answer_unfinished, raise_refusal, read_result, submit_and_w
 PERSON_KEYS: Final = ("name", "mail", "active", "admin", "roles", "password", "seen")
 CHANGE_KEYS: Final = ("action", "people", "role")
 NO_KEY: Final = "There is no such key. A document has: {}."
+UNFIT_PASSWORD: Final = "A password may not hold characters that no keyboard can type."  # noqa: S105  # a sentence
 NOT_ITSELF: Final = "An API token does not change the account that it belongs to."
+NO_MARK: Final = (
+    "An API token makes nobody an administrator, and nobody an ordinary account: that takes a person."
+)
+NO_OPENING: Final = "An API token sets neither the password nor the address of an administrator."
 
 _KINDS: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
     "name": (lambda value: isinstance(value, str), "A name is a text."),
@@ -80,6 +86,8 @@ async def save_person_document(visit: Visit, person: Person | None, document: Ma
     _refuse_own(visit, [person.id] if person is not None else [])
     roles = await list_assignable_roles(await visit.conn())
     payload = await _read_person(person, document, roles)
+    if visit.is_token:
+        _refuse_administrators(person, payload)
     job = await submit_and_wait(visit, SAVE_PERSON, payload, None)
     if not job.is_finished:
         return answer_unfinished(job, as_json=True)
@@ -110,6 +118,15 @@ def _refuse_own(visit: Visit, user_ids: Sequence[UUID]) -> None:
         raise Forbidden(NOT_ITSELF)
 
 
+def _refuse_administrators(person: Person | None, payload: SavePerson) -> None:
+    """Whoever has found the token of an administrator must not become one with an account of their own."""
+    was_admin = person is not None and person.user.is_admin
+    if payload.is_admin != was_admin:
+        raise Forbidden(NO_MARK)
+    if person is not None and was_admin and (payload.pass_hash or payload.mail != person.user.mail):
+        raise Forbidden(NO_OPENING)
+
+
 async def _read_person(
     person: Person | None, document: Mapping[str, Any], roles: Sequence[AssignedRole]
 ) -> SavePerson:
@@ -130,7 +147,7 @@ async def _read_person(
     if mail is not None and (person is None or mail != person.user.mail):
         problems["mail"] = check_mail(mail)
     if password is not None:
-        problems["password"] = check_password(password)
+        problems["password"] = UNFIT_PASSWORD if has_forbidden_text(password) else check_password(password)
     if not set(role_ids) <= {role.id for role in roles}:
         problems["roles"] = f"There is no such role. There are: {', '.join(role.name for role in roles)}."
     problems = {key: problem for key, problem in problems.items() if problem}

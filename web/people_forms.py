@@ -29,7 +29,9 @@ FATES: Final = (
 
 
 def build_person_form(actor: Actor, person: Person | None, roles: Sequence[AssignedRole]) -> Form:
-    """A new account without a person. Who is no administrator is not offered what only administrators give."""
+    """A new account without a person. Who is no administrator is not offered what only administrators give, and nobody
+    what opens the own account."""
+    is_own = person is not None and person.id == actor.id
     return build_form(
         "person",
         action=f"{person.path}/edit" if person is not None else f"{PEOPLE_PATH}/add",
@@ -48,16 +50,7 @@ def build_person_form(actor: Actor, person: Person | None, roles: Sequence[Assig
                 autocomplete="off",
                 autofocus=person is None,
             ),
-            Element(
-                "textfield",
-                "mail",
-                "E-mail address",
-                help="For messages of the site, and for a new password when the old one is forgotten.",
-                max_length=ADDRESS_MAX,
-                default=(person.user.mail or "") if person is not None else "",
-                autocomplete="off",
-            ),
-            _build_password(person),
+            *([] if is_own else [_build_mail(person), _build_password(person)]),
             Element("fieldset", "access", "Access", side=True, children=_build_access(actor, person, roles)),
         ],
     )
@@ -96,6 +89,18 @@ def _build_access(actor: Actor, person: Person | None, roles: Sequence[AssignedR
             )
         )
     return tuple(access)
+
+
+def _build_mail(person: Person | None) -> Element:
+    return Element(
+        "textfield",
+        "mail",
+        "E-mail address",
+        help="For messages of the site, and for a new password when the old one is forgotten.",
+        max_length=ADDRESS_MAX,
+        default=(person.user.mail or "") if person is not None else "",
+        autocomplete="off",
+    )
 
 
 def _build_password(person: Person | None) -> Element:

@@ -27,7 +27,7 @@ def list_differences(person: Person, form: Form, typed: Mapping[str, Any]) -> li
     sent: dict[str, Any] = {
         **typed,
         "name": normalise_name(typed["name"]),
-        "mail": normalise_address(typed["mail"]),
+        "mail": normalise_address(typed.get("mail", "")),
         "roles": set(typed.get("roles", ())),
     }
     return [

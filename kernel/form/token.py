@@ -50,14 +50,24 @@ def read_build_id(submitted: Mapping[str, Sequence[str]]) -> str:
     return sent[-1] if BUILD_ID.fullmatch(sent[-1]) else ""
 
 
-def build_dedupe_key(form: Form, actor_id: UUID, submission: Submission) -> str | None:
-    """Equal for two presses of one button, different for a corrected second submit; None without a build id.
+def build_dedupe_key(
+    form: Form, actor_id: UUID, submission: Submission, session: Session | None = None
+) -> str | None:
+    """Equal for two presses of one button, different for a corrected second submit; None without a build id, or where
+    a password was typed and there is no session.
 
-    Passwords are left out: a digest of one, next to a build id that is no secret, could be guessed.
+    A digest of a password, next to a build id that is no secret, could be guessed: the session's secret hides it.
     """
     if not submission.build_id:
         return None
-    passwords = {element.name for element in form.inputs() if element.kind == "password"}
-    values = {name: value for name, value in submission.values.items() if name not in passwords}
+    values = dict(submission.values)
+    for name in [element.name for element in form.inputs() if element.kind == "password"]:
+        password = values.pop(name, None)
+        if not password:
+            continue
+        if session is None:
+            return None
+        text = f"{submission.build_id} {name} {password}".encode(errors="surrogatepass")
+        values[name] = hmac.new(session.secret.encode(), text, hashlib.sha256).hexdigest()
     parts = [form.id, form.action, str(actor_id), submission.build_id, values]
     return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()

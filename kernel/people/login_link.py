@@ -2,7 +2,7 @@
 
 from kernel.ledger.run import JobRun
 from kernel.login_jobs import NoteLoginLink
-from kernel.people.rights import find_opening_obstacle
+from kernel.people.rights import OWN_LINK, find_opening_obstacle
 from kernel.people.store import find_person
 from kernel.runtime import Runtime
 from kernel.user.load import load_again
@@ -17,7 +17,7 @@ async def run_note_login_link(rt: Runtime, run: JobRun) -> None:
         if person is None:
             finish.result = {"outcome": "conflict", "message": "This account is gone."}
             return
-        obstacle = find_opening_obstacle(actor, person)
+        obstacle = OWN_LINK if person.id == actor.id else find_opening_obstacle(actor, person)
         if not obstacle and not person.user.is_active:
             obstacle = f"{person.name} is blocked, so that no link would let them in."
         finish.result = {"outcome": "forbidden", "message": obstacle} if obstacle else {"outcome": "saved"}

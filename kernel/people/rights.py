@@ -10,6 +10,10 @@ from kernel.people.permission import ADMINISTER_PERMISSIONS, ADMINISTER_USERS
 NOT_PEOPLE: Final = "You may not administer people."
 NOT_ROLES: Final = "You may not administer roles and permissions."
 ONLY_ADMINISTRATORS: Final = "Only an administrator may do that."
+# A session that was left open must not outlast itself: there the password is asked for.
+OWN_PASSWORD: Final = "You set your own password at /user/password, with the one that you have."  # noqa: S105  # a sentence
+OWN_MAIL: Final = "You change your own address at /user/mail, with your password."
+OWN_LINK: Final = "A link is for somebody else. You set your own password at /user/password."
 
 
 def find_obstacle(actor: Actor, person: Person) -> str:
@@ -30,10 +34,10 @@ def find_obstacle(actor: Actor, person: Person) -> str:
 
 
 def find_opening_obstacle(actor: Actor, person: Person) -> str:
-    """Why the actor may not set what opens this account, or get a link into it; "" when they may. Whoever could would
-    do there what they may not do themselves."""
+    """Why the actor may not set what opens somebody else's account, or get a link into it; "" when they may. Whoever
+    could would do there what they may not do themselves."""
     obstacle = find_obstacle(actor, person)
-    if obstacle or actor.is_admin or person.id == actor.id:
+    if obstacle or actor.is_admin:
         return obstacle
     for role in person.roles:
         if role.permissions - actor.permissions:

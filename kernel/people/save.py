@@ -12,6 +12,8 @@ from kernel.people.permission import ADMINISTER_USERS
 from kernel.people.rights import (
     NOT_PEOPLE,
     ONLY_ADMINISTRATORS,
+    OWN_MAIL,
+    OWN_PASSWORD,
     find_obstacle,
     find_opening_obstacle,
     find_role_obstacle,
@@ -145,8 +147,11 @@ async def _check(finish: Finish, actor: Actor, person: Person | None, payload: S
 def _check_opening(actor: Actor, person: Person, payload: SavePerson) -> dict[str, str]:
     """A password opens the account, and so does a letter to its address."""
     changed = {"password": payload.pass_hash is not None, "mail": payload.mail != person.user.mail}
-    obstacle = find_opening_obstacle(actor, person)
-    return {name: obstacle for name, is_changed in changed.items() if is_changed and obstacle}
+    if person.id == actor.id:
+        obstacles = {"password": OWN_PASSWORD, "mail": OWN_MAIL}
+    else:
+        obstacles = dict.fromkeys(changed, find_opening_obstacle(actor, person))
+    return {name: obstacles[name] for name, is_changed in changed.items() if is_changed}
 
 
 async def _check_loss(finish: Finish, actor: Actor, person: Person, payload: SavePerson) -> dict[str, str]:

@@ -14,6 +14,8 @@ from kernel.batch.delete_person import DELETE_PERSON, DeletePerson
 from kernel.batch.start import start_batch
 from kernel.clock import now
 from kernel.context import Actor, Context
+from kernel.errors import Conflict
+from kernel.form.token import BUILD_ID_FIELD, TOKEN_HEADER, build_form_token, build_id
 from kernel.ids import uuid7
 from kernel.jobs import SET_PASSWORD, SetPassword
 from kernel.ledger.wait import submit_and_wait, wait_for_job
@@ -45,6 +47,7 @@ from kernel.user.load import PERMISSIONS_TAG, load_actor
 from kernel.user.proof.store import MailedLink, insert_link
 from kernel.user.store import grant_permission
 from tests.web.people_site import AdminSite, read_text
+from web.guard import SCRIPT_FORM_ID
 
 
 @pytest.fixture
@@ -90,8 +93,16 @@ async def test_a_person_is_added_found_changed_and_blocked(office):
         assert "typed secret" not in again.text
         assert "Username Nora Ey E-mail address none May log in no Your values" in words
         assert f'name="seen" value="{nora.digest()}"' in again.text
+        assert "it has to be typed again" in words
+        # A corrected password is no second press: it says so, also where nothing else differs.
+        rendered = {BUILD_ID_FIELD: build_id(), "seen": nora.digest(), "name": "Nora Ey"}
+        for password, status in (("a first secret", 303), ("a first secret", 303), ("a second secret", 409)):
+            again = await browser.submit(f"{nora.path}/edit", "person", password=password, **rendered)
+            assert again.status_code == status, password
+        assert "it has to be typed again" in again.text
+        assert "What is saved now" not in again.text
         log = (await browser.get(f"/admin/audit.jsonl?subject={nora.id}")).text.splitlines()
-        changed, added = (orjson.loads(line)["details"] for line in log)
+        changed, added = (orjson.loads(line)["details"] for line in log[-2:])
         assert (changed["mail_changed"], changed["roles"], added["roles"]) == (True, [], ["editor"])
         assert "name_before" not in changed
     sessions = Sessions(office.site.web.shared, 600)
@@ -200,10 +211,15 @@ async def test_the_workers_ask_again_who_may(office):
     # Shown to root and confirmed: nobody else turns it on, or spends it.
     await begin_setup(office.site.web, root.id, "of-root")
     secret = await find_setup(office.site.web, root.id, "of-root")
-    assert await confirm_setup(office.site.web, root.id, "of-root", pyotp.TOTP(secret).now())
+    code = pyotp.TOTP(secret)
+    assert await confirm_setup(office.site.web, root.id, "of-root", code.now())
+    # With another code at the same moment others would be stored than those that were shown.
+    with pytest.raises(Conflict):
+        await confirm_setup(office.site.web, root.id, "of-root", code.at(now() + timedelta(seconds=30)))
     program = Actor(root.id, scope=frozenset({"use api tokens"}))
     for actor, kind, payload, expected in (
         (Actor(ann.id), SET_RATE_LIMITS, SetRateLimits({}), "forbidden"),
+        (Actor(root.id), SET_RATE_LIMITS, SetRateLimits({"door": {"login": "1/day"}}), "invalid"),
         (Actor(ann.id), SET_MAINTENANCE, SetMaintenance(is_on=True), "forbidden"),
         (Actor(ann.id), ENABLE_SECOND_FACTOR, EnableSecondFactor(root.id, "of-root"), "conflict"),
         (Actor(ann.id), DISABLE_SECOND_FACTOR, DisableSecondFactor(root.id), "forbidden"),
@@ -234,8 +250,9 @@ async def test_the_workers_ask_again_who_may(office):
     assert (await office.find("ann")).user.is_active
 
 
-async def test_nobody_shuts_themselves_out_and_an_administrator_stays(office):
+async def test_nobody_shuts_themselves_out_or_opens_their_own_account_and_an_administrator_stays(office):
     root = await office.find("root")
+    own = {"seen": root.digest(), "name": "root", "active": True, "admin": True}
     async with office.browser("root") as browser:
         for values in ({"admin": "1"}, {"active": "1"}):
             sent = await browser.submit(
@@ -245,6 +262,24 @@ async def test_nobody_shuts_themselves_out_and_an_administrator_stays(office):
             assert "yourself" in sent.text
         sent = await browser.submit(f"{root.path}/delete", "person_delete", fate="keep")
         assert "You cannot delete yourself." in sent.text
+        # A session that was left open sets nothing with which somebody comes again.
+        script = {TOKEN_HEADER: build_form_token(browser.session, SCRIPT_FORM_ID)}
+        for touch, place in (
+            ({"password": "a whole new one"}, "password"),
+            ({"mail": "x@example.org"}, "mail"),
+        ):
+            sent = await browser.post(f"{root.path}/edit", json={**own, **touch}, headers=script)
+            assert (sent.status_code, f"/user/{place}" in sent.text) == (422, True), sent.text
+        sent = await browser.submit(f"{root.path}/login-link", "person_login_link")
+        assert (sent.status_code, "/user/password" in sent.text) == (403, True)
+        page = (await browser.get(root.path)).text
+        assert [text in page for text in ('name="password"', 'name="mail"', "/login-link")] == [False] * 3
+        sent = await browser.submit(
+            f"{root.path}/edit",
+            "person",
+            **{**own, "active": "1", "admin": "1", "password": "a whole new one"},
+        )
+        assert sent.status_code == 303
     assert await office.find("root") == root
 
 
@@ -344,6 +379,16 @@ async def test_roles_are_given_to_people_and_lose_their_rights_with_their_role(o
         )
         assert (await load_actor(office.site.web, ann.id)).may("access content overview")
         editor = office.roles["editor"]
+        # The page is gone back to: the same button, for others and for another role.
+        pressed, kit = {BUILD_ID_FIELD: build_id(), "action": "add_role"}, await office.find("kit")
+        for person, role in ((ann, "editor"), (kit, "manager"), (kit, "editor")):
+            chosen = {"item": [str(person.id)], "role_id": office.roles[role]}
+            await browser.submit("/admin/people/bulk", "people_bulk", **pressed, **chosen)
+        assert [role.name for role in (await office.find("kit")).roles] == ["editor", "keeper", "manager"]
+        taken = {"item": [str(kit.id)], "action": "remove_role", BUILD_ID_FIELD: build_id()}
+        for role in ("editor", "manager"):
+            await browser.submit("/admin/people/bulk", "people_bulk", role_id=office.roles[role], **taken)
+        assert [role.name for role in (await office.find("kit")).roles] == ["keeper"]
         asked = await browser.get(f"/admin/people/roles/{editor}/delete")
         assert "2 people lose what only it allowed them." in asked.text
         sent = await browser.submit(f"/admin/people/roles/{editor}/delete", "role_delete")

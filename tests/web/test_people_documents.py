@@ -1,5 +1,6 @@
 """People administered by programs, and that nobody gets further by it, or by any other door, than they may."""
 
+import json
 from functools import partial
 
 import pytest
@@ -12,6 +13,7 @@ from tests.web.people_site import AdminSite
 from web.guard import SCRIPT_FORM_ID
 
 PEOPLE = "/admin/people"
+JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture
@@ -68,6 +70,21 @@ async def test_a_program_adds_finds_changes_and_blocks_people(office):
             (f"{PEOPLE}/bulk", {"action": "remove_role", "people": [root], "role": editor}),
         ):
             assert (await program.post(path, json=document)).status_code == 403, path
+        # Whoever has found the token gets no account of an administrator by it, in two steps neither.
+        await office.site.make_user("eva", is_admin=True)
+        eva = await office.find("eva")
+        touches = ({"password": "a whole new one"}, {"mail": "x@example.org"}, {"admin": False})
+        for path, document in (
+            (f"{PEOPLE}/add", {"name": "zoe", "admin": True}),
+            (f"{nora['path']}/edit", {"admin": True}),
+            *((f"{eva.path}/edit", touch) for touch in touches),
+        ):
+            answer = await program.post(path, json=document)
+            assert (answer.status_code, "An API token" in answer.text) == (403, True), (path, document)
+        assert await office.find("eva") == eva
+        assert (
+            await program.post(f"{eva.path}/edit", json={"name": "eve", "admin": True})
+        ).status_code == 200
         for verb in ("delete", "login-link", "tokens"):
             refused = await program.post(f"{nora['path']}/{verb}", json={})
             assert (refused.status_code, "JSON is not taken" in refused.text) == (400, True), verb
@@ -90,6 +107,8 @@ WRONG = (
     ({"name": "zoe", "roles": ["editor"]}, "roles"),
     ({"name": "zoe", "roles": [{"id": 1}]}, "roles"),
     ({"name": "zoe", "password": "short"}, "password"),
+    ({"name": "zoe", "password": "long enough \ud800"}, "password"),
+    ({"name": "zoe", "password": "long enough \x00"}, "password"),
     ({"name": "zoe", "pass_hash": "x"}, "pass_hash"),
     ({"name": "zoe", "user_id": "x"}, "user_id"),
 )
@@ -111,7 +130,9 @@ async def test_wrong_documents_are_told_by_key_and_change_nothing(office):
     async with office.site.client(token=token) as program:
         for path, cases in ((f"{PEOPLE}/add", WRONG), (f"{PEOPLE}/bulk", WRONG_CHANGES)):
             for document, key in cases:
-                answer = await program.post(path, json=document)
+                # With escapes, as a client may send what is no UTF-8.
+                content = json.dumps(document)
+                answer = await program.post(path, content=content, headers=JSON)
                 assert (answer.status_code, key in answer.json()["error"].get("problems", ())) == (
                     422,
                     True,

@@ -70,26 +70,30 @@ def submit(form, good, **changes):
     return read_values(form, {**good, **{name: [value] for name, value in changes.items()}})
 
 
-def test_two_presses_have_one_key_and_a_corrected_submission_another(form, good):
+def test_two_presses_have_one_key_and_a_corrected_submission_another(form, session, good):
     good[BUILD_ID_FIELD] = [build_id()]
-    first = build_dedupe_key(form, ADA, submit(form, good))
+    first = build_dedupe_key(form, ADA, submit(form, good), session)
     assert first is not None
     assert len(first) == 64
-    assert build_dedupe_key(form, ADA, submit(form, good, title=" Bread ")) == first
+    assert build_dedupe_key(form, ADA, submit(form, good, title=" Bread "), session) == first
     others = {
-        build_dedupe_key(form, ADA, submit(form, good, title="Butter")),
-        build_dedupe_key(form, ADA, submit(form, good, **{BUILD_ID_FIELD: build_id()})),
-        build_dedupe_key(form, BOB, submit(form, good)),
-        build_dedupe_key(replace(form, action="/example/2"), ADA, submit(form, good)),
-        build_dedupe_key(replace(form, id="example_2"), ADA, submit(form, good)),
+        build_dedupe_key(form, ADA, submit(form, good, title="Butter"), session),
+        build_dedupe_key(form, ADA, submit(form, good, **{BUILD_ID_FIELD: build_id()}), session),
+        build_dedupe_key(form, BOB, submit(form, good), session),
+        build_dedupe_key(replace(form, action="/example/2"), ADA, submit(form, good), session),
+        build_dedupe_key(replace(form, id="example_2"), ADA, submit(form, good), session),
     }
     assert len(others - {first}) == 5
 
 
-def test_a_password_is_no_part_of_the_key(form, good):
+def test_a_corrected_password_has_another_key_which_a_session_hides(form, session, other_session, good):
     good[BUILD_ID_FIELD] = [build_id()]
-    one = build_dedupe_key(form, ADA, submit(form, good, password="one"))
-    assert build_dedupe_key(form, ADA, submit(form, good, password="two")) == one
+    typed = [submit(form, good, password=password) for password in ("one", "two", "one")]
+    first, corrected, again = [build_dedupe_key(form, ADA, one, session) for one in typed]
+    assert first == again != corrected
+    assert build_dedupe_key(form, ADA, typed[0], other_session) != first
+    # Nothing to hide it with: it is no second press then.
+    assert build_dedupe_key(form, ADA, typed[0]) is None
 
 
 @pytest.mark.parametrize("sent", [None, "", "short", "x" * 23, "\x00" * 22])

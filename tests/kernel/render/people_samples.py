@@ -68,7 +68,7 @@ def make_people_pages(renderer, session, common):
     yield "people_confirm", "admin/people_confirm.html", {**block, "more": 7, "back": "/admin/people"}
     tabs = [("Account", ADA.path, True), ("API tokens", f"{ADA.path}/tokens", False)]
     person = {**page, "person": ADA, "obstacle": "", "items": 4, "link": "", "link_hours": 24.0, "tabs": tabs}
-    person |= {"differing": [], "is_counted": True}
+    person |= {"differing": [], "is_counted": True, "has_password": False, "is_own": False}
     form = show(build_person_form(ADMINISTRATOR, ADA, [EDITOR]))
     yield (
         "person",
@@ -78,7 +78,9 @@ def make_people_pages(renderer, session, common):
     kept = {"person": BOB, "form": "", "obstacle": "Only an administrator may do that.", "items": None}
     kept["is_counted"] = False
     late = {"form": form, "differing": [("E-mail address", "ada@example.com"), ("Roles", "none")]}
-    yield "person_late", "admin/person.html", {**person, **late}
+    yield "person_late", "admin/person.html", {**person, **late, "has_password": True}
+    own = show(build_person_form(replace(ADMINISTRATOR, id=ADA.id), ADA, [EDITOR]))
+    yield "person_own", "admin/person.html", {**person, "form": own, "is_own": True}
     yield "person_kept", "admin/person.html", {**person, **kept, "tabs": []}
     new = {"person": None, "form": show(build_person_form(ADMINISTRATOR, None, [EDITOR])), "tabs": []}
     yield "person_add", "admin/person.html", {**person, **new}

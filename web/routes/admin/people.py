@@ -1,5 +1,6 @@
 """The list of people, with search, filters and what can be done to several at once."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -93,8 +94,7 @@ async def change_people(submitted: Submitted | None, document: dict[str, Any] | 
         return redirect_after_change(back)
     if payload.change == "block" and "sure" not in sent:
         return await _ask(visit, payload, sent, back)
-    pressed = read_build_id(sent)
-    key = f"{BULK_FORM}:{visit.actor.id}:{pressed}:{payload.change}" if pressed else None
+    key = _build_key(visit, payload, read_build_id(sent))
     job = await submit_and_wait(visit, CHANGE_PEOPLE, payload, key)
     if not job.is_finished:
         return answer_unfinished(job, as_json=False)
@@ -110,6 +110,15 @@ async def change_people(submitted: Submitted | None, document: dict[str, Any] | 
             session, "warning", f"{len(result['refused']) - 5} more were left alone."
         )
     return redirect_after_change(back)
+
+
+def _build_key(visit: Visit, payload: ChangePeople, pressed: str) -> str | None:
+    """Equal for two presses of one button; not so when the page is gone back to, to choose others."""
+    if not pressed:
+        return None
+    chosen = sorted(map(str, payload.user_ids))
+    parts = [BULK_FORM, str(visit.actor.id), pressed, payload.change, str(payload.role_id), *chosen]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
 async def _ask(visit: Visit, payload: ChangePeople, sent: Submitted, back: str) -> Response:

@@ -214,36 +214,48 @@ async def _save(visit: Visit, person: Person | None, sent: Submitted) -> Respons
     password = values.get("password") or ""
     if password and "password" not in problems:
         problems |= {"password": problem} if (problem := check_password(password)) else {}
+    has_password = _has_password(sent)
     if problems:
-        return await _show(visit, person, submission.raw, problems, status=Invalid.status)
+        return await _show(
+            visit, person, submission.raw, problems, status=Invalid.status, has_password=has_password
+        )
     # What the form did not offer stays as it is.
     offered = {role.id for role in list_offered_roles(visit.actor, roles)}
     kept = [role.id for role in person.roles if role.id not in offered] if person is not None else []
     was_admin = person.user.is_admin if person is not None else False
+    mail = values.get("mail", person.user.mail if person is not None else None)
     payload = SavePerson(
         user_id=person.id if person is not None else uuid7(),
         seen=values["seen"],
         name=normalise_name(values["name"]),
-        mail=normalise_address(values["mail"]) or None,
+        mail=normalise_address(mail or "") or None,
         is_active=values["active"],
         is_admin=values.get("admin", was_admin),
         role_ids=[*(UUID(role_id) for role_id in values.get("roles", ())), *kept],
         pass_hash=await hash_password(password) if password else None,
     )
-    job = await submit_and_wait(
-        visit, SAVE_PERSON, payload, build_dedupe_key(form, visit.actor.id, submission)
-    )
+    key = build_dedupe_key(form, visit.actor.id, submission, visit.session)
+    job = await submit_and_wait(visit, SAVE_PERSON, payload, key)
     if not job.is_finished:
         return answer_unfinished(job, as_json=False)
     result = read_result(job)
     if result["outcome"] == "invalid":
-        return await _show(visit, person, submission.raw, result["problems"], status=Invalid.status)
+        return await _show(
+            visit,
+            person,
+            submission.raw,
+            result["problems"],
+            status=Invalid.status,
+            has_password=has_password,
+        )
     if result["outcome"] == "conflict" and person is not None:
         now = await load_own_business(visit, str(person.id))
         # Saving again is a decision for the account as it is now, made after the message was read.
         differing = list_differences(now, form, submission.raw)
         told = {"": result["message"]}
-        return await _show(visit, now, submission.raw, told, status=409, differing=differing)
+        return await _show(
+            visit, now, submission.raw, told, status=409, differing=differing, has_password=has_password
+        )
     raise_refusal(result)
     done = f"{payload.name} was {'added' if person is None else 'saved'}."
     await visit.sessions.add_flash(await visit.need_session(), "success", done)
@@ -253,7 +265,15 @@ async def _save(visit: Visit, person: Person | None, sent: Submitted) -> Respons
 async def _redisplay(visit: Visit, person: Person | None, submitted: Submitted, stale: StaleForm) -> Response:
     form = build_person_form(visit.actor, person, await list_assignable_roles(await visit.conn()))
     raw = read_values(form, submitted).raw
-    return await _show(visit, person, raw, {"": stale.message}, status=stale.status)
+    problems = {"": stale.message}
+    return await _show(
+        visit, person, raw, problems, status=stale.status, has_password=_has_password(submitted)
+    )
+
+
+def _has_password(sent: Submitted) -> bool:
+    """Whether one was typed, which is not shown again."""
+    return bool((sent.get("password") or [""])[-1])
 
 
 async def _show(
@@ -265,6 +285,7 @@ async def _show(
     status: int = 200,
     link: str = "",
     differing: Sequence[tuple[str, str]] = (),
+    has_password: bool = False,
 ) -> Response:
     conn = await visit.conn()
     obstacle = find_obstacle(visit.actor, person) if person is not None else ""
@@ -286,6 +307,8 @@ async def _show(
         items=items,
         is_counted=_may_know_number(visit),
         differing=differing,
+        has_password=has_password,
+        is_own=person is not None and person.id == visit.actor.id,
         link=link,
         link_hours=round(visit.rt.config.login_link_ttl_s / 3600, 1),
         tabs=build_tabs(visit, person, "Account") if person is not None and not obstacle else [],
