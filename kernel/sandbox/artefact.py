@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from wasmtime import WasmtimeError
-from wasmtime.component import Component as NativeComponent
 
 from kernel.errors import PluginError
 from kernel.sandbox.engine import Engine, describe_native_target
@@ -184,7 +183,7 @@ async def load_known(
     """By its hash: `find_wasm` is asked for the bytes where this machine has not compiled them. Raises PluginError."""
     code = await prepare_native(cache, name, sha256, find_wasm)
     try:
-        native = await asyncio.to_thread(NativeComponent.deserialize_file, engine.native, str(code))
+        native = await asyncio.to_thread(engine.load, code)
     except WasmtimeError as error:
         raise PluginError(
             name, "stale-artefact", "its native code cannot be loaded", detail=str(error), may_pass=True

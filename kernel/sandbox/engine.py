@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import wasmtime
+from wasmtime.component import Component
 
 TICK_S: Final = 0.0015
 # After this many ticks without a plugin the thread sleeps, since idle ticking costs 1.2 % of a core.
@@ -18,7 +19,7 @@ WASMTIME_VERSION: Final = "50.0.1"
 class Engine:
     """Each tick makes a running plugin yield to the event loop; `enter` and `leave` say when one runs.
 
-    One thread enters: the event loop's.
+    One thread enters: the event loop's. Native code is loaded in other threads, also when nobody waits for it any more.
     """
 
     def __init__(self) -> None:
@@ -35,6 +36,8 @@ class Engine:
         self._inside = False
         self._entries = 0
         self._closed = False
+        self._loads = 0
+        self._idle = threading.Condition()
         self._wake = threading.Event()
         self._ticker = threading.Thread(target=self._tick, name="sandbox-ticker", daemon=True)
         self._ticker.start()
@@ -49,8 +52,24 @@ class Engine:
     def leave(self) -> None:
         self._inside = False
 
+    def load(self, code: Path) -> Component:
+        """For a thread of its own: it takes milliseconds. Raises WasmtimeError, also once the engine is closed."""
+        with self._idle:
+            if self._closed:
+                raise wasmtime.WasmtimeError("The sandbox is closed.")
+            self._loads += 1
+        try:
+            return Component.deserialize_file(self.native, str(code))
+        finally:
+            with self._idle:
+                self._loads -= 1
+                self._idle.notify_all()
+
     def close(self) -> None:
-        self._closed = True
+        """A load that is under way ends first: without its engine it would take the process with it."""
+        with self._idle:
+            self._closed = True
+            self._idle.wait_for(lambda: not self._loads)
         self._wake.set()
         self._ticker.join()
         self.native.close()

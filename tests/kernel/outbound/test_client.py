@@ -272,7 +272,7 @@ async def test_a_slow_server_of_names_counts_too():
     "answer",
     [
         endless(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 50_000),
-        endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n" * 5_000),
+        endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"a\r\n0123456789\r\n" * 5_000),
         endless(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n", b"x" * 50_000),
         silent(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (ANSWER_MAX + 1), b"x" * (ANSWER_MAX + 1)),
         silent(b"HTTP/1.1 200 OK\r\n" + b"X: %s\r\n" % (b"y" * 8_000) * 9 + b"Content-Length: 0\r\n\r\n"),

@@ -1,11 +1,12 @@
 """Native code is compiled once, kept for this user alone, and never trusted when it has changed."""
 
+import asyncio
 import os
 import stat
 import time
 
 import pytest
-from wasmtime import wat2wasm
+from wasmtime import WasmtimeError, wat2wasm
 
 from kernel.errors import PluginError
 from kernel.sandbox import artefact
@@ -31,6 +32,26 @@ async def own_sandbox(tmp_path):
     sandbox = await Sandbox.open(FUNCTIONS, cache_dir=tmp_path / "native", ready_instances=0)
     yield sandbox
     await sandbox.close()
+
+
+async def test_a_sandbox_that_closes_waits_for_code_that_nobody_waits_for_any_more(small_wasm, tmp_path):
+    """Of a request that was cancelled, or a test that has ended: its thread goes on, in the engine's memory."""
+    for _ in range(20):
+        sandbox = await Sandbox.open(FUNCTIONS, cache_dir=tmp_path / "native", ready_instances=0)
+        await sandbox.load("small", small_wasm, SMALL)
+        (code,) = (tmp_path / "native").glob("*.cwasm")
+        threads = [asyncio.create_task(asyncio.to_thread(load_on, sandbox.engine, code)) for _ in range(3)]
+        await asyncio.sleep(0.005)
+        await sandbox.close()
+        assert [await thread for thread in threads] == ["The sandbox is closed."] * 3
+
+
+def load_on(engine, code):
+    while True:
+        try:
+            engine.load(code)
+        except WasmtimeError as error:
+            return str(error)
 
 
 def list_code(folder):

@@ -185,7 +185,18 @@ async def test_what_a_process_left_behind_is_soon_forgotten(shared, redis_client
         ("fe80::8", "fe80::/64"),
         ("unknown", "unknown"),
     ],
-    ids=["four", "six", "another-six", "mapped", "mapped-card", "translated", "six-to-four", "card", "no-card", "none"],
+    ids=[
+        "four",
+        "six",
+        "another-six",
+        "mapped",
+        "mapped-card",
+        "translated",
+        "six-to-four",
+        "card",
+        "no-card",
+        "none",
+    ],
 )
 def test_what_counts_as_one_place(address, network):
     assert find_network(address) == network
