@@ -6,10 +6,19 @@ from typing import Final
 
 from kernel.batch.selection import Selection
 from kernel.errors import Invalid, NotFound
+from kernel.gather.model import SortColumn
 from kernel.names import has_forbidden_text
 
 TEXT_MAX: Final = 100
 FILTER_NAMES: Final = ("type", "status", "text")
+
+# What a list is sorted by, and whether the highest stands first. The first of them goes without saying.
+SORTS: Final[Mapping[str, tuple[SortColumn, bool]]] = {
+    "changed": ("changed", True),
+    "oldest": ("changed", False),
+    "created": ("created", True),
+    "title": ("title", False),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,14 @@ def read_content_filter(given: Mapping[str, object], types: Collection[str]) -> 
     if problems:
         raise NotFound(f"There is no such filter. {' '.join(problems.values())}")
     return ContentFilter(**chosen)
+
+
+def read_sort(given: Mapping[str, str]) -> str:
+    """A key of SORTS, which decides nothing but the order. Raises NotFound."""
+    sort = given.get("sort", "") or next(iter(SORTS))
+    if sort not in SORTS:
+        raise NotFound(f"There is no such order. There are: {', '.join(SORTS)}.")
+    return sort
 
 
 def read_filter_document(

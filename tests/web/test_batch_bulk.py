@@ -40,6 +40,15 @@ async def test_ticked_rows_are_unpublished_and_the_others_stay(site):
         page = await browser.get("/admin/content")
         values = re.findall(r'name="item" value="([^"]+)"', page.text)
         assert sorted(values) == sorted(tick(items))
+        for sort, expected in (
+            ("changed", sorted(items, key=lambda item: (item.changed, item.id), reverse=True)),
+            ("oldest", sorted(items, key=lambda item: (item.changed, item.id))),
+            ("created", sorted(items, key=lambda item: (item.created, item.id), reverse=True)),
+            ("title", sorted(items, key=lambda item: item.title)),
+        ):
+            ordered = await browser.get(f"/admin/content?sort={sort}")
+            assert re.findall(r'name="item" value="([^"]+)"', ordered.text) == tick(expected), sort
+        assert (await browser.get("/admin/content?sort=author")).status_code == 404
         answer = await send(browser, session, action="unpublish", item=values[:3])
         assert answer.status_code == 303
         job = await finish_batch(site, answer.headers["Location"])

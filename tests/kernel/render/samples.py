@@ -312,7 +312,7 @@ def make_site_pages():
 def make_admin_pages():
     home, empty_home = common("Dashboard", path="/admin"), common("Dashboard", path="/admin", stage=SPRING)
     table = {**common("Content", path="/admin/content"), "types": TYPES, "filters": NO_FILTERS, "rows": TABLE}
-    table |= {"may_choose": True, "build_id": "a-build-id"}
+    table |= {"sort": "changed", "may_choose": True, "build_id": "a-build-id"}
     nothing = {**table, "rows": [], "pager": NO_PAGER}
     add = common("Add content", path="/item/add")
     yield "dashboard", "admin/dashboard.html", {**home, **DASHBOARD}

@@ -168,7 +168,7 @@ def test_a_job_under_way_reloads_without_scripts_and_a_finished_one_does_not(pag
 
 def test_paging_keeps_the_filters(pages):
     html = pages["content"][1]
-    assert 'href="/admin/content?type=&amp;status=&amp;text=&amp;page=3"' in html
+    assert 'href="/admin/content?type=&amp;status=&amp;text=&amp;sort=changed&amp;page=3"' in html
     assert "more than 10,000 in all" in html
 
 

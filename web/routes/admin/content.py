@@ -26,7 +26,7 @@ from web.bulk import (
     read_bulk_document,
     read_bulk_form,
 )
-from web.content_filter import ContentFilter, read_content_filter
+from web.content_filter import SORTS, ContentFilter, read_content_filter, read_sort
 from web.guard import Submitted, changing_route
 from web.repeat import read_repeat_key
 from web.respond import redirect_after_change, show_page
@@ -48,13 +48,15 @@ async def show_content() -> Response:
     visit = current_visit()
     visit.require(OVERVIEW)
     types = await list_type_labels(visit.rt, visit.ctx)
-    chosen = read_content_filter(request.args, types)
+    chosen, sort = read_content_filter(request.args, types), read_sort(request.args)
+    column, is_descending = SORTS[sort]
     gather = Gather(
         "content",
         "Content",
         PATH,
         types=(chosen.type,) if chosen.type else (),
-        sort="changed",
+        sort=column,
+        descending=is_descending,
         page_size=PAGE_SIZE,
         published_only=False,
         status=int(chosen.status) if chosen.status else None,
@@ -81,6 +83,7 @@ async def show_content() -> Response:
         rows=rows,
         pager=page,
         filters=chosen.as_query(),
+        sort=sort,
         types=list(types.items()),
         # Many items are changed on the live site alone.
         may_choose=visit.ctx.stage_id == LIVE and any(row["may_edit"] or row["may_delete"] for row in rows),
