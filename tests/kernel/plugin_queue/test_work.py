@@ -59,12 +59,15 @@ async def test_work_is_begun_in_the_order_in_which_it_was_pushed(idle_site):
     pushed = [await push(web, "note", number=number) for number in range(20)]
     with capture_logs() as logs:
         await start()
-        for job_id in pushed:
-            assert (await finish(web, job_id)).status is JobStatus.DONE
-    numbers = [int(message.split()[2]) for message in list_messages(logs)]
-    assert sorted(numbers) == list(range(20))
-    # Two are worked at the same time, so neighbours may change places.
-    assert all(abs(number - place) <= WORK_PLUGIN_QUEUE.at_once for place, number in enumerate(numbers))
+        jobs = [await finish(web, job_id) for job_id in pushed]
+    assert {job.status for job in jobs} == {JobStatus.DONE}
+    assert sorted(int(message.split()[2]) for message in list_messages(logs)) == list(range(20))
+    # Two are worked at the same time, so neighbours change places, and on a busy machine one is overtaken by a few while
+    # it is claimed. Any other order, or none, is far from this.
+    begun = sorted(range(20), key=lambda number: jobs[number].started)
+    assert all(abs(number - place) <= 3 * WORK_PLUGIN_QUEUE.at_once for place, number in enumerate(begun)), (
+        begun
+    )
 
 
 @pytest.mark.story("13.5")
