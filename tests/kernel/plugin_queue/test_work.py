@@ -62,8 +62,8 @@ async def test_work_is_begun_in_the_order_in_which_it_was_pushed(idle_site):
         jobs = [await finish(web, job_id) for job_id in pushed]
     assert {job.status for job in jobs} == {JobStatus.DONE}
     assert sorted(int(message.split()[2]) for message in list_messages(logs)) == list(range(20))
-    # Two are worked at the same time, so neighbours change places, and on a busy machine one is overtaken by a few while
-    # it is claimed. Any other order, or none, is far from this.
+    # Two are worked at the same time, so neighbours change places, and on a busy machine one is overtaken by a few
+    # while it is claimed. Any other order, or none, is far from this.
     begun = sorted(range(20), key=lambda number: jobs[number].started)
     assert all(abs(number - place) <= 3 * WORK_PLUGIN_QUEUE.at_once for place, number in enumerate(begun)), (
         begun
